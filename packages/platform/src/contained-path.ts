@@ -1,0 +1,41 @@
+import { lstat, realpath } from 'node:fs/promises';
+import { dirname, relative, resolve, sep } from 'node:path';
+import { CodedError, hasCode } from './errors.ts';
+
+/** A path that leaves its root, by `..`, an absolute part, or a symlink. */
+export class PathEscapeError extends CodedError {
+  readonly code = 'E_PATH_ESCAPE';
+  constructor(path: string, root: string) {
+    super(`The path "${path}" leaves "${root}"`, { details: { path, root } });
+  }
+}
+
+/** `path` relative to `root` when it lies below it (or is it: `''`), by text only; else undefined. */
+export function relativeInside(root: string, path: string): string | undefined {
+  const below = relative(root, path);
+  return below === '..' || below.startsWith(`..${sep}`) || resolve(root, below) !== resolve(path) ? undefined : below;
+}
+
+/**
+ * Resolves `path` against `root` and refuses whatever lies outside, through a symlink in the middle too. The last
+ * component may be absent or a link itself: it is never followed.
+ * @throws PathEscapeError
+ */
+export async function containedPath(root: string, path: string): Promise<string> {
+  const absolute = resolve(root, path);
+  if (relativeInside(root, absolute) === undefined) throw new PathEscapeError(path, root);
+  const realRoot = await realpath(root);
+  let existing = dirname(absolute);
+  while (relativeInside(root, existing) !== undefined) {
+    try {
+      await lstat(existing);
+      break;
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error;
+      existing = dirname(existing);
+    }
+  }
+  const real = await realpath(existing);
+  if (relativeInside(realRoot, real) === undefined) throw new PathEscapeError(path, root);
+  return absolute;
+}

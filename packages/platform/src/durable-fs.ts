@@ -1,0 +1,150 @@
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { link, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hasCode } from './errors.ts';
+import { filesystemKind } from './filesystem.ts';
+import { runProgram } from './run-program.ts';
+
+/**
+ * Creates the file `path` with all of `data` or not at all; the filesystem picks one winner among many.
+ * Writes and syncs a file in `tempDirectory` (same filesystem), links it to `path` and syncs the folder: link(2) never
+ * overwrites. After a crash a reader finds no file or the whole one, and perhaps a temporary that nobody reads.
+ * @throws Node's `EEXIST` when `path` is there already.
+ */
+export async function writeOnce(path: string, data: string | Uint8Array, tempDirectory: string): Promise<void> {
+  await linkOnce(path, data, tempDirectory, true);
+  await syncDirectory(join(path, '..'));
+}
+
+/** As {@link writeOnce}, without syncing anything: for files that a later `syncTree` makes durable. */
+export async function writeOnceUnsynced(path: string, data: string | Uint8Array, tempDirectory: string): Promise<void> {
+  await linkOnce(path, data, tempDirectory, false);
+}
+
+async function linkOnce(path: string, data: string | Uint8Array, tempDirectory: string, sync: boolean): Promise<void> {
+  const temp = join(tempDirectory, randomUUID());
+  try {
+    await writeNew(temp, data, sync);
+    await link(temp, path);
+  } finally {
+    await unlinkIfThere(temp);
+  }
+}
+
+/**
+ * Replaces the file at `path`: after a crash at any moment a reader finds the old bytes or all of the new ones.
+ * POSIX rename(2) is atomic within one filesystem, so `tempDirectory` lies on the same one.
+ */
+export async function replaceFile(path: string, data: string | Uint8Array, tempDirectory: string, mode = 0o666): Promise<void> {
+  const temp = join(tempDirectory, randomUUID());
+  try {
+    await writeNew(temp, data, true, mode);
+    await rename(temp, path);
+  } catch (error) {
+    await unlinkIfThere(temp);
+    throw error;
+  }
+  await syncDirectory(join(path, '..'));
+}
+
+/** Writes a file that must not exist yet. With `sync`, its bytes are durable when this returns (its name is not). */
+export async function writeNew(path: string, data: string | Uint8Array, sync: boolean, mode = 0o666): Promise<void> {
+  const file = await open(path, 'wx', mode);
+  try {
+    await file.writeFile(data);
+    if (sync) await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Makes links, renames and removals in the folder durable. Filesystems that cannot sync folders order them themselves. */
+export async function syncDirectory(path: string): Promise<void> {
+  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await folder.sync();
+  } catch (error) {
+    if (!hasCode(error, 'EINVAL', 'ENOSYS', 'EISDIR')) throw error;
+  } finally {
+    await folder.close();
+  }
+}
+
+/**
+ * Makes everything below `path` durable: one syncfs(2) for its filesystem, or, where that is not honoured (FUSE), an
+ * fsync for each file and folder, children first.
+ */
+export async function syncTree(path: string, signal?: AbortSignal): Promise<void> {
+  const { honoursSyncfs } = await filesystemKind(path);
+  if (honoursSyncfs) await runProgram('sync', ['-f', path], { signal });
+  else await syncEach(Buffer.from(path), signal);
+}
+
+async function syncEach(path: Buffer, signal: AbortSignal | undefined): Promise<void> {
+  for (const entry of await readdir(path, { withFileTypes: true, encoding: 'buffer' })) {
+    signal?.throwIfAborted();
+    const child = Buffer.concat([path, Buffer.from('/'), entry.name as unknown as Buffer]);
+    if (entry.isDirectory()) await syncEach(child, signal);
+    else if (entry.isFile()) await syncFile(child);
+  }
+  await syncFile(path);
+}
+
+async function syncFile(path: Buffer): Promise<void> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    await file.sync();
+  } catch (error) {
+    if (!hasCode(error, 'EINVAL', 'ENOSYS')) throw error;
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Removes a tree, or does nothing if it is absent. It is renamed into `trash` (same filesystem) first, so that from the
+ * first moment nobody finds half of it under its name. coreutils `rm` copes with any name and depth; folders that deny
+ * their owner access are opened up before.
+ */
+export async function removeTree(path: string, trash: string): Promise<void> {
+  const gone = join(trash, randomUUID());
+  try {
+    await rename(path, gone);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return;
+    throw error;
+  }
+  await deleteTree(gone);
+}
+
+/** Deletes a tree in place. For what has no name that anyone reads. */
+export async function deleteTree(path: string): Promise<void> {
+  try {
+    await runProgram('rm', ['-rf', '--', path]);
+  } catch {
+    await runProgram('chmod', ['-R', 'u+rwX', '--', path]);
+    await runProgram('rm', ['-rf', '--', path]);
+  }
+}
+
+export async function unlinkIfThere(path: string): Promise<boolean> {
+  try {
+    await unlink(path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
+
+/** Whether something has this name, a dangling symlink included. */
+export async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,6 @@
+export { diffScans } from './diff-scans.ts';
+export type { EntryKind, ScanEntry } from './packed-listing.ts';
+export { type ReadOptions, readTree, type TreeReading } from './read-tree.ts';
+export { allEntries, entriesOf, type ScanOptions, scanTree, type TreeScan } from './scan-tree.ts';
+export type { OwnerCount, TreeTotals } from './tree-job.ts';
+export { openTreePool, type TreePool } from './worker-pool.ts';

@@ -1,0 +1,141 @@
+import { setMaxListeners } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { errnoError } from '../errors.ts';
+import type { TreeJob, TreeJobResult, TreeReply } from './tree-job.ts';
+
+/** Threads that scan and read trees. Whoever opened it closes it. */
+export interface TreePool {
+  readonly threads: number;
+  /** Runs one job on the next free thread. Aborting ends that thread; a new one starts when needed. */
+  run<J extends TreeJob>(job: J, signal?: AbortSignal): Promise<TreeJobResult<J>>;
+  close(): Promise<void>;
+}
+
+interface Task {
+  job: TreeJob;
+  resolve(result: never): void;
+  reject(reason: unknown): void;
+}
+
+/** More threads than processors: a fresh copy is cold, so that a thread mostly waits for the disk. */
+const DEFAULT_THREADS = 3;
+
+// Compiled beside this file, and beside the bundle; Node 20 cannot start a thread from TypeScript.
+const WORKER_URL = new URL(
+  import.meta.url.endsWith('.ts') ? '../../dist/tree/tree-worker.js' : './tree-worker.js',
+  import.meta.url,
+);
+
+/** Threads start when first needed, up to `threads` (default 3). */
+export function openTreePool({ threads = DEFAULT_THREADS }: { threads?: number } = {}): TreePool {
+  const queue: Task[] = [];
+  const idle: Worker[] = [];
+  const busy = new Map<Worker, Task>();
+  // Told to end: a last reply may still be on its way.
+  const ending = new WeakSet<Worker>();
+  let closed = false;
+
+  function dispatch(): void {
+    for (;;) {
+      if (idle.length === 0 && busy.size >= threads) return;
+      const task = queue.shift();
+      if (task === undefined) return;
+      const worker = idle.pop() ?? start();
+      busy.set(worker, task);
+      worker.ref();
+      worker.postMessage(task.job);
+    }
+  }
+
+  function start(): Worker {
+    const worker = new Worker(WORKER_URL, {
+      execArgv: [],
+      resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 512 },
+    });
+    worker.on('message', (reply: TreeReply) => {
+      if (ending.has(worker)) return;
+      const task = take(worker);
+      idle.push(worker);
+      worker.unref();
+      if (task !== undefined) settle(task, reply);
+      dispatch();
+    });
+    worker.on('error', (error) => {
+      take(worker)?.reject(error);
+      dispatch();
+    });
+    worker.on('exit', () => {
+      const at = idle.indexOf(worker);
+      if (at >= 0) idle.splice(at, 1);
+      take(worker)?.reject(new Error('A tree thread ended before its job'));
+    });
+    return worker;
+  }
+
+  function take(worker: Worker): Task | undefined {
+    const task = busy.get(worker);
+    busy.delete(worker);
+    return task;
+  }
+
+  function drop(task: Task): void {
+    const at = queue.indexOf(task);
+    if (at >= 0) queue.splice(at, 1);
+    for (const [worker, running] of busy) {
+      if (running !== task) continue;
+      busy.delete(worker);
+      ending.add(worker);
+      void worker.terminate();
+    }
+    dispatch();
+  }
+
+  return {
+    threads,
+    run<J extends TreeJob>(job: J, signal?: AbortSignal): Promise<TreeJobResult<J>> {
+      if (closed) return Promise.reject(new Error('The tree pool is closed'));
+      if (signal?.aborted === true) return Promise.reject(asError(signal.reason));
+      return new Promise<TreeJobResult<J>>((resolve, reject) => {
+        const task: Task = {
+          job,
+          resolve: (result) => {
+            signal?.removeEventListener('abort', onAbort);
+            resolve(result);
+          },
+          reject: (reason) => {
+            signal?.removeEventListener('abort', onAbort);
+            reject(asError(reason));
+          },
+        };
+        function onAbort(): void {
+          drop(task);
+          task.reject(signal?.reason);
+        }
+        // One listener for each waiting job is no leak.
+        if (signal !== undefined) setMaxListeners(0, signal);
+        signal?.addEventListener('abort', onAbort, { once: true });
+        queue.push(task);
+        dispatch();
+      });
+    },
+    async close(): Promise<void> {
+      closed = true;
+      const ended = new Error('The tree pool was closed');
+      const workers = [...idle, ...busy.keys()];
+      for (const task of [...queue.splice(0), ...busy.values()]) task.reject(ended);
+      busy.clear();
+      idle.length = 0;
+      await Promise.all(workers.map((worker) => worker.terminate()));
+    },
+  };
+}
+
+function settle(task: Task, reply: TreeReply): void {
+  if ('result' in reply) task.resolve(reply.result as never);
+  else if ('failure' in reply) task.reject(errnoError(reply.failure.code, reply.failure.syscall, reply.failure.path));
+  else task.reject(new Error(`A tree thread failed: ${reply.crash}`));
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
