@@ -1,0 +1,26 @@
+import { readFile } from 'node:fs/promises';
+import * as z from 'zod/mini';
+import { hasCode } from '@jvs/platform/errors';
+import { DescriptorCorruptError } from './repository-errors.ts';
+
+/** Reads a JSON control file by its schema; undefined when there is none. @throws DescriptorCorruptError */
+export async function readControlFile<T extends z.ZodMiniType>(path: string, schema: T): Promise<z.infer<T> | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    if (hasCode(error, 'EISDIR')) throw new DescriptorCorruptError(path, 'is a directory', error);
+    throw error;
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new DescriptorCorruptError(path, text === '' ? 'is empty' : 'is not JSON', error);
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const where = parsed.error.issues[0]?.path.join('.') ?? '';
+  throw new DescriptorCorruptError(path, where === '' ? 'has other fields than its format' : `has a wrong field "${where}"`);
+}

@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import { CodedError } from '@jvs/platform/errors';
+import { appendAudit } from '../audit/audit-log.ts';
+import type { OnProgress } from '../progress.ts';
+import type { Repository } from '../repository.ts';
+import { refillReserve, withReserve } from '../reserve.ts';
+import { verifyAll } from '../verify/verify-all.ts';
+import { checkLayout } from './check-layout.ts';
+import { checkLogs } from './check-logs.ts';
+import { checkManifests, rebuildManifests } from './check-manifests.ts';
+import { checkPublications, cleanIntents } from './check-publications.ts';
+import { checkTmp, cleanTmp, keptTrees, type KeptTree } from './check-tmp.ts';
+import { backfill, checkWorktrees, cleanLocks, settlePending } from './check-worktrees.ts';
+import { isHealthy, RUNTIME_REPAIRS, type Finding, type Repair, type RuntimeRepair } from './finding.ts';
+import { explainVerification } from './explain-verification.ts';
+
+export interface DoctorOptions {
+  /** Also everything that `verify --all` does. */
+  strict?: boolean | undefined;
+  /** First repair what crashes left, in the order of {@link RUNTIME_REPAIRS}. */
+  repairRuntime?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+  onProgress?: OnProgress | undefined;
+}
+
+export interface Diagnosis {
+  /** No finding is an error. */
+  healthy: boolean;
+  findings: Finding[];
+  repairs: Repair[];
+  kept: KeptTree[];
+}
+
+/** Examines the repository, after repairing it if told to. Findings are those that remain. */
+export async function doctor(r: Repository, options: DoctorOptions = {}): Promise<Diagnosis> {
+  const repairs = options.repairRuntime === true ? await withReserve(r.layout, () => repairRuntime(r)) : [];
+  const findings = [
+    ...(await checkLayout(r)),
+    ...(await checkWorktrees(r)),
+    ...(await checkPublications(r)),
+    ...(await checkManifests(r)),
+    ...(await checkLogs(r)),
+    ...(await checkTmp(r)),
+  ];
+  if (options.strict === true) {
+    const { signal, onProgress } = options;
+    findings.push(...explainVerification(await verifyAll(r, { signal, onProgress })));
+  }
+  const distinct = dedupe(findings);
+  return { healthy: isHealthy(distinct), findings: distinct, repairs, kept: await keptTrees(r) };
+}
+
+const REPAIRS: Record<RuntimeRepair, (r: Repository) => Promise<Repair[]>> = {
+  clean_locks: cleanLocks,
+  settle: settlePending,
+  clean_intents: cleanIntents,
+  clean_tmp: cleanTmp,
+  rebuild_manifest: rebuildManifests,
+  audit_backfill: backfill,
+  reserve: async (r) => {
+    const before = await checkLayout(r);
+    const isMissing = before.some(({ category }) => category === 'reserve_missing');
+    return isMissing && (await refillReserve(r.layout)) ? [{ repair: 'reserve', description: 'Wrote the reserve.' }] : [];
+  },
+};
+
+/** A repair that meets damage leaves it to the findings, and the others go on. */
+async function repairRuntime(r: Repository): Promise<Repair[]> {
+  const repairs: Repair[] = [];
+  for (const name of RUNTIME_REPAIRS) {
+    try {
+      const made = await REPAIRS[name](r);
+      repairs.push(...made);
+      if (made.length > 0) await recordRepairs(r, name, made);
+    } catch (error) {
+      if (!(error instanceof CodedError)) throw error;
+      r.log.warn({ repair: name, error }, 'repair given up');
+    }
+  }
+  return repairs;
+}
+
+async function recordRepairs(r: Repository, repair: RuntimeRepair, made: readonly Repair[]): Promise<void> {
+  await appendAudit(r, {
+    event_id: randomUUID(),
+    operation: 'repair',
+    actor: r.caller.actor,
+    target: null,
+    snapshot_id: null,
+    fencing_token: null,
+    session_id: null,
+    reason: null,
+    details: { repair, count: made.length, done: made.slice(0, 20).map(({ description }) => description) },
+  });
+}
+
+function dedupe(findings: readonly Finding[]): Finding[] {
+  const seen = new Set<string>();
+  return findings.filter(({ category, path, description }) => {
+    const key = JSON.stringify([category, path, description]);
+    return seen.has(key) ? false : seen.add(key);
+  });
+}

@@ -1,0 +1,44 @@
+import { randomBytes } from 'node:crypto';
+import { unlinkIfThere, writeNew } from '@jvs/platform/durable-fs';
+import { hasCode } from '@jvs/platform/errors';
+import { failpoint } from '@jvs/platform/failpoint';
+import type { Layout } from './layout.ts';
+
+/** Really allocated, so random: a filesystem that compresses would keep nothing back for zeros. */
+const RESERVE_BYTES = 4 * 1024 * 1024;
+
+export async function writeReserve(layout: Layout): Promise<void> {
+  await writeNew(layout.reserve, randomBytes(RESERVE_BYTES), false);
+}
+
+/**
+ * Runs a command that frees or ends something. On a full disk it gets the room of the reserve, which is written again as
+ * soon as there is room.
+ */
+export async function withReserve<T>(layout: Layout, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!hasCode(error, 'ENOSPC', 'EDQUOT') || !(await unlinkIfThere(layout.reserve))) throw error;
+    failpoint('reserve:unlink');
+  }
+  try {
+    return await work();
+  } finally {
+    await refillReserve(layout);
+  }
+}
+
+/** Writes a missing reserve; false where there is no room for it. */
+export async function refillReserve(layout: Layout): Promise<boolean> {
+  try {
+    await writeReserve(layout);
+    failpoint('reserve:write');
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return true;
+    if (!hasCode(error, 'ENOSPC', 'EDQUOT')) throw error;
+    await unlinkIfThere(layout.reserve);
+    return false;
+  }
+}

@@ -1,0 +1,222 @@
+import { timestamp } from '@jvs/platform/clock';
+import { displayPath } from '@jvs/platform/byte-path';
+import { wellFormed } from '@jvs/platform/canonical-json';
+import { sha256OfByteString } from '@jvs/platform/digest';
+import { CodedError } from '@jvs/platform/errors';
+import { failpoint } from '@jvs/platform/failpoint';
+import { readBootId } from '@jvs/platform/filesystem';
+import { diffScans, openTreePool, scanTree, type TreePool, type TreeScan } from '@jvs/platform/tree';
+import { keepLock, requireLock, type HeldLock, type KeptLock } from '@jvs/lock-lease';
+import { chooseEngine, cloneAndRead, updateClone, type ClonedTree, type SnapshotEngine } from '@jvs/snapshot-engine';
+import { auditAnchor } from '../audit/audit-log.ts';
+import { checkName, newSnapshotId } from '../names.ts';
+import type { OnProgress } from '../progress.ts';
+import { lockSite } from '../worktree/lock-site.ts';
+import { settleWorktree } from '../worktree/settle.ts';
+import type { Worktree } from '../worktree/worktree.ts';
+import { descriptorChecksum, type Descriptor } from './descriptor.ts';
+import { abandonSnapshot, dropIntent } from './drop-snapshot.ts';
+import { findIntents, type Intent } from './intent.ts';
+import { serializeManifest } from './manifest.ts';
+import { checkPayloadRules } from './payload-rules.ts';
+import { announceSnapshot, commitSnapshot, placeSnapshot } from './publish.ts';
+import { isComplete } from './visible.ts';
+
+/** The source changed during a quiesced snapshot, again and again. */
+export class ConsistencyUnavailableError extends CodedError {
+  readonly code = 'E_CONSISTENCY_UNAVAILABLE';
+  constructor(paths: readonly string[]) {
+    super(`The worktree changed while the snapshot was being made: ${paths.slice(0, 10).join(', ')}`, {
+      hint: 'Stop what writes there, or take the snapshot with --consistency best_effort.',
+      details: { paths: paths.slice(0, 10), count: paths.length },
+    });
+  }
+}
+
+/** With `strictMetadata`: the copy could not keep something. */
+export class MetadataLossError extends CodedError {
+  readonly code = 'E_METADATA_LOSS';
+  constructor(labels: readonly string[]) {
+    super(`The copy cannot keep: ${labels.join(', ')}`, {
+      hint: 'Leave out --strict-metadata to take the snapshot with these labels.',
+      details: { degradations: labels },
+    });
+  }
+}
+
+export interface SnapshotOptions {
+  /** What changed, in a few words. Default: none. */
+  note?: string | undefined;
+  /** Names that belong to the snapshot for ever. */
+  tags?: readonly string[] | undefined;
+  /** `quiesced` refuses a source that does not stand still; `best_effort` takes what it finds. Default: `quiesced`. */
+  consistency?: 'quiesced' | 'best_effort' | undefined;
+  /** An engine by name, which must then work. Default: the cheapest that does. */
+  engine?: string | undefined;
+  /** Refuse to publish a copy that lost anything. */
+  strictMetadata?: boolean | undefined;
+  /** Called when the session's own lease had run out and was taken up again with a new token. */
+  onLockRenewed?: ((held: HeldLock) => void) | undefined;
+  signal?: AbortSignal | undefined;
+  onProgress?: OnProgress | undefined;
+}
+
+const QUIESCE_ROUNDS = 3;
+
+/**
+ * Publishes a snapshot of the worktree and moves its head to it, by the twelve steps of docs/specs/jvs.md, "Publishing".
+ * Nothing of it is visible before its state record is written; if that cannot be, nothing of it stays.
+ * @throws LockNotHeldError, FencingMismatchError, ConsistencyUnavailableError, PayloadUnsupportedError, …
+ */
+export async function createSnapshot(w: Worktree, options: SnapshotOptions = {}): Promise<Descriptor> {
+  for (const tag of options.tags ?? []) checkName('tag', tag);
+  const { repository: r } = w;
+  const site = lockSite(w);
+  await settleWorktree(w, { signal: options.signal });
+  const held = await requireLock(site, (renewed) => options.onLockRenewed?.(renewed));
+  const kept = keepLock(site, held);
+  const pool = openTreePool();
+  try {
+    const descriptor = await prepare(w, held, kept, pool, options);
+    await commitSnapshot(r, held, site, descriptor.snapshot_id);
+    await sweepDeadIntents(w).catch((failure: unknown) => r.log.warn({ failure }, 'sweeping failed'));
+    return descriptor;
+  } finally {
+    kept.stop();
+    await pool.close();
+  }
+}
+
+async function prepare(
+  w: Worktree,
+  held: HeldLock,
+  kept: KeptLock,
+  pool: TreePool,
+  options: SnapshotOptions,
+): Promise<Descriptor> {
+  const { repository: r } = w;
+  const signal = options.signal === undefined ? kept.lost : AbortSignal.any([options.signal, kept.lost]);
+  const { engine } = await chooseEngine(r.layout.tmp, { requested: options.engine });
+  options.onProgress?.({ type: 'phase', phase: 'scanning' });
+  const scan = await scanTree(pool, w.path, { signal });
+  checkPayloadRules(scan);
+  failpoint('publish:begin');
+
+  const id = newSnapshotId(r.clock.now());
+  await kept.check();
+  try {
+    await announceSnapshot(r, await intentOf(w, held, id, engine));
+    const task = { w, target: r.layout.unfinishedSnapshot(id), scan, signal, options };
+    const cloned = await cloneSettled(engine, pool, task);
+    failpoint('publish:clone');
+    await kept.check();
+
+    options.onProgress?.({ type: 'phase', phase: 'publishing' });
+    const manifest = serializeManifest(cloned.entries);
+    failpoint('publish:manifest');
+    if (options.strictMetadata === true && cloned.degradations.length > 0) throw new MetadataLossError(cloned.degradations);
+    failpoint('publish:metadata');
+    const descriptor = await compose(w, held, { id, engine, manifest, cloned, options });
+    failpoint('publish:compose');
+    await placeSnapshot(r, held, lockSite(w), { descriptor, manifest }, () => kept.check());
+    await kept.check();
+    return descriptor;
+  } catch (error) {
+    await abandonSnapshot(r, id).catch((failure: unknown) => r.log.warn({ id, failure }, 'left for doctor to clean'));
+    throw error;
+  }
+}
+
+async function intentOf(w: Worktree, held: HeldLock, id: string, engine: SnapshotEngine): Promise<Intent> {
+  const { clock, caller } = w.repository;
+  return {
+    snapshot_id: id,
+    worktree_id: w.id,
+    parent_snapshot_id: held.record.head_snapshot_id,
+    fencing_token: held.lock.fencing_token,
+    commit_seq: held.record.seq + 1,
+    engine: engine.name,
+    holder_id: caller.actor,
+    boot_id: await readBootId(),
+    started_at: timestamp(clock.now()),
+  };
+}
+
+interface CloneTask {
+  w: Worktree;
+  target: string;
+  scan: TreeScan;
+  signal: AbortSignal;
+  options: SnapshotOptions;
+}
+
+/** Clones the payload until a whole pass finds it unchanged since before its clone; the manifest is of the copy alone. */
+async function cloneSettled(engine: SnapshotEngine, pool: TreePool, task: CloneTask): Promise<ClonedTree> {
+  const { w, target, signal, options } = task;
+  let { scan } = task;
+  const { files, bytes } = scan.totals;
+  options.onProgress?.({ type: 'phase', phase: 'copying' });
+  options.onProgress?.({ type: 'planned', files, bytes });
+  let cloned = await cloneAndRead(engine, pool, w.path, target, { scan, signal, onProgress: advance(options.onProgress) });
+  if (options.consistency === 'best_effort') return cloned;
+  for (let round = 1; ; round += 1) {
+    const now = await scanTree(pool, w.path, { signal });
+    checkPayloadRules(now);
+    const changed = diffScans(scan, now);
+    if (changed.length === 0) return cloned;
+    if (round > QUIESCE_ROUNDS) throw new ConsistencyUnavailableError(changed.map(displayPath));
+    cloned = await updateClone(engine, pool, w.path, target, cloned, changed, { scan: now, signal });
+    scan = now;
+  }
+}
+
+/** Turns running totals into steps. */
+function advance(onProgress: OnProgress | undefined): ((totals: { files: number; bytes: number }) => void) | undefined {
+  if (onProgress === undefined) return undefined;
+  let files = 0;
+  let bytes = 0;
+  return (totals) => {
+    onProgress({ type: 'advanced', files: totals.files - files, bytes: totals.bytes - bytes });
+    ({ files, bytes } = totals);
+  };
+}
+
+interface Parts {
+  id: string;
+  engine: SnapshotEngine;
+  manifest: string;
+  cloned: ClonedTree;
+  options: SnapshotOptions;
+}
+
+async function compose(w: Worktree, held: HeldLock, { id, engine, manifest, cloned, options }: Parts): Promise<Descriptor> {
+  const { repository: r } = w;
+  const { files, dirs, symlinks, bytes } = cloned.totals;
+  const body = {
+    snapshot_id: id,
+    worktree_id: w.id,
+    worktree_name: w.name,
+    parent_snapshot_id: held.record.head_snapshot_id,
+    created_at: timestamp(r.clock.now()),
+    created_by: r.caller.actor,
+    note: wellFormed(options.note ?? ''),
+    tags: [...(options.tags ?? [])],
+    engine: engine.name,
+    degradations: [...cloned.degradations],
+    consistency_level: options.consistency ?? 'quiesced',
+    fencing_token: held.lock.fencing_token,
+    audit_anchor: await auditAnchor(r),
+    payload_root_hash: { algo: 'sha256' as const, value: sha256OfByteString(manifest) },
+    payload_stats: { files, dirs, symlinks, bytes },
+  };
+  return { ...body, descriptor_checksum: descriptorChecksum(body), integrity_state: 'verified' };
+}
+
+/** Removes what earlier snapshots of this worktree left behind that died before they were complete. */
+async function sweepDeadIntents(w: Worktree): Promise<void> {
+  const { repository: r } = w;
+  for (const found of await findIntents(r)) {
+    if (found.intent.worktree_id !== w.id || found.state !== 'dead') continue;
+    if (!(await isComplete(r, found.snapshotId))) await dropIntent(r, found);
+  }
+}

@@ -1,0 +1,119 @@
+import { readFile } from 'node:fs/promises';
+import { escapePath, unescapePath, type BytePath } from '@jvs/platform/byte-path';
+import { sha256OfByteString } from '@jvs/platform/digest';
+import { CodedError, hasCode } from '@jvs/platform/errors';
+import { SNAPSHOT_ID } from '../names.ts';
+import type { Repository } from '../repository.ts';
+
+/**
+ * A manifest in memory: one string an entry, `<path>\0<type> <mode> <size> <sha256>`, in the byte order of paths. NUL is
+ * in no path and below every other byte, so sorting the strings sorts the paths.
+ */
+export type ManifestEntries = readonly string[];
+
+/** The payload, or the manifest that describes it, is not what was published. */
+export class PayloadMismatchError extends CodedError {
+  readonly code = 'E_PAYLOAD_HASH_MISMATCH';
+}
+
+const LINE = /^(file [0-7]{4} \d+ [0-9a-f]{64}|dir [0-7]{4} - -|symlink - - [0-9a-f]{64}) ([^]+)$/;
+
+/** The manifest's bytes as a byte string: what is stored and hashed. */
+export function serializeManifest(entries: ManifestEntries): string {
+  let text = '';
+  for (const entry of entries) {
+    const end = entry.indexOf('\0');
+    text += `${entry.slice(end + 1)} ${escapePath(entry.slice(0, end))}\n`;
+  }
+  return text;
+}
+
+/** Undefined where the text is no manifest: a malformed line, or one out of order. */
+export function parseManifest(text: string): string[] | undefined {
+  if (text === '') return [];
+  if (!text.endsWith('\n')) return undefined;
+  const entries: string[] = [];
+  let last = '';
+  for (const line of text.slice(0, -1).split('\n')) {
+    const entry = parseLine(line);
+    if (entry === undefined || entry <= last) return undefined;
+    entries.push(entry);
+    last = entry;
+  }
+  return entries;
+}
+
+function parseLine(line: string): string | undefined {
+  const [, facts, escaped] = LINE.exec(line) ?? [];
+  const path = escaped === undefined ? undefined : unescapePath(escaped);
+  return facts === undefined || path === undefined || path.includes('\0') ? undefined : `${path}\0${facts}`;
+}
+
+/**
+ * The entries of a snapshot's manifest, from its stored form: whole, or a difference to one that is stored whole.
+ * @param expectedHash the descriptor's payload_root_hash; a manifest proves itself against it.
+ * @returns undefined when the manifest is lost: missing, or standing on a base that is missing.
+ * @throws PayloadMismatchError when it does not hash to `expectedHash`
+ */
+export async function readManifestEntries(r: Repository, id: string, expectedHash: string): Promise<string[] | undefined> {
+  const stored = await readStored(r, id);
+  if (stored === undefined) return undefined;
+  const header = /^base (\S+) \d+\n/.exec(stored);
+  const baseId = header?.[1];
+  if (header === null || baseId === undefined) {
+    const entries = sha256OfByteString(stored) === expectedHash ? parseManifest(stored) : undefined;
+    return entries ?? damaged(id, r.layout.manifest(id));
+  }
+  const base = SNAPSHOT_ID.test(baseId) ? await readStored(r, baseId) : undefined;
+  const baseEntries = base === undefined ? undefined : parseManifest(base);
+  if (baseEntries === undefined) return undefined;
+  const entries = applyDifference(baseEntries, stored.slice(header[0].length));
+  if (entries === undefined || sha256OfByteString(serializeManifest(entries)) !== expectedHash) {
+    return damaged(id, r.layout.manifest(id));
+  }
+  return entries;
+}
+
+function damaged(id: string, path: string): never {
+  throw new PayloadMismatchError(`The manifest of snapshot ${id} does not hash to its payload_root_hash`, {
+    hint: 'Run "jvs verify" to see whether the payload itself is whole.',
+    details: { snapshot_id: id, path },
+  });
+}
+
+/** Merges sorted changes (`-<path>`, `+<manifest line>`) into sorted entries; undefined where they do not fit. */
+function applyDifference(base: ManifestEntries, text: string): string[] | undefined {
+  const result: string[] = [];
+  let at = 0;
+  const copyUpTo = (path: BytePath): boolean => {
+    while (at < base.length && pathOf(base[at] ?? '') < path) result.push(base[at++] ?? '');
+    const isThere = at < base.length && pathOf(base[at] ?? '') === path;
+    if (isThere) at += 1;
+    return isThere;
+  };
+  for (const line of text === '' ? [] : text.replace(/\n$/, '').split('\n')) {
+    if (line.startsWith('-')) {
+      const path = unescapePath(line.slice(1));
+      if (path === undefined || !copyUpTo(path)) return undefined;
+    } else {
+      const entry = line.startsWith('+') ? parseLine(line.slice(1)) : undefined;
+      if (entry === undefined) return undefined;
+      copyUpTo(pathOf(entry));
+      result.push(entry);
+    }
+  }
+  return [...result, ...base.slice(at)];
+}
+
+export function pathOf(entry: string): BytePath {
+  return entry.slice(0, entry.indexOf('\0'));
+}
+
+async function readStored(r: Repository, id: string): Promise<string | undefined> {
+  try {
+    return await readFile(r.layout.manifest(id), 'latin1');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,107 @@
+import { join } from 'node:path';
+import { displayPath } from '@jvs/platform/byte-path';
+import { sha256OfByteString } from '@jvs/platform/digest';
+import { unlinkIfThere } from '@jvs/platform/durable-fs';
+import { allEntries, openTreePool, readTree, scanTree, type TreePool, type TreeScan } from '@jvs/platform/tree';
+import { chooseEngine, type Degradation } from '@jvs/snapshot-engine';
+import { READY_FILE } from '../layout.ts';
+import type { OnProgress } from '../progress.ts';
+import type { Repository } from '../repository.ts';
+import type { Descriptor } from '../snapshot/descriptor.ts';
+import { pathOf, PayloadMismatchError, readManifestEntries, serializeManifest } from '../snapshot/manifest.ts';
+import { keepingDirectory } from '../snapshot/root-directory.ts';
+
+export interface MaterializeOptions {
+  /** Read every byte of the result and compare hashes, not only names, types, sizes and modes. */
+  verify?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+  onProgress?: OnProgress | undefined;
+}
+
+export interface Materialized {
+  /** Whether contents were read and compared. */
+  content: 'verified' | 'unread';
+  degradations: readonly Degradation[];
+}
+
+/**
+ * Clones a snapshot's tree to `target`, which must not exist, and compares it with the manifest.
+ * @throws PayloadMismatchError naming what differs
+ */
+export async function materialize(
+  r: Repository,
+  descriptor: Descriptor,
+  target: string,
+  { verify = false, signal, onProgress }: MaterializeOptions,
+): Promise<Materialized> {
+  const id = descriptor.snapshot_id;
+  const source = r.layout.snapshot(id);
+  const expected = await readManifestEntries(r, id, descriptor.payload_root_hash.value);
+  const { engine } = await chooseEngine(r.layout.tmp);
+  const pool = openTreePool();
+  try {
+    const scan = await scanTree(pool, source, { signal });
+    onProgress?.({ type: 'phase', phase: 'copying' });
+    onProgress?.({ type: 'planned', files: scan.totals.files, bytes: scan.totals.bytes });
+    const degradations = await engine.clone(source, target, { scan, signal });
+    await keepingDirectory(target, () => unlinkIfThere(join(target, READY_FILE)));
+    onProgress?.({ type: 'phase', phase: 'checking' });
+    const isRead = verify || engine.cost === 'per byte' || expected === undefined;
+    if (isRead) await compareContents(pool, target, expected, descriptor, signal);
+    else await compareNames(pool, target, expected, id, signal);
+    return { content: isRead ? 'verified' : 'unread', degradations };
+  } finally {
+    await pool.close();
+  }
+}
+
+async function compareContents(
+  pool: TreePool,
+  target: string,
+  expected: readonly string[] | undefined,
+  { snapshot_id: id, payload_root_hash: root }: Descriptor,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const entries = (await readTree(pool, target, { signal })).entries.sort();
+  if (expected !== undefined) refuseDifferences(id, expected, entries);
+  else if (sha256OfByteString(serializeManifest(entries)) !== root.value) {
+    throw new PayloadMismatchError(`The payload of snapshot ${id} differs from what was published, and its manifest is lost`);
+  }
+}
+
+async function compareNames(
+  pool: TreePool,
+  target: string,
+  expected: readonly string[],
+  id: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const entries = shapesOf(await scanTree(pool, target, { signal })).sort();
+  refuseDifferences(id, expected.map(withoutHash), entries);
+}
+
+/** Entries as in a manifest, without hashes. */
+function shapesOf(scan: TreeScan): string[] {
+  const shapes: string[] = [];
+  for (const { path, kind, sizeBytes, metadata } of allEntries(scan)) {
+    const mode = (Number(metadata.split(' ', 1)[0]) & 0o7777).toString(8).padStart(4, '0');
+    shapes.push(kind === 'file' ? `${path}\0file ${mode} ${sizeBytes}` : `${path}\0${kind} ${kind === 'symlink' ? '-' : mode} -`);
+  }
+  return shapes;
+}
+
+function withoutHash(entry: string): string {
+  return entry.slice(0, entry.lastIndexOf(' '));
+}
+
+/** Both sorted. */
+function refuseDifferences(id: string, expected: readonly string[], found: readonly string[]): void {
+  const unmatched = new Set(expected);
+  const extra = found.filter((entry) => !unmatched.delete(entry));
+  if (unmatched.size === 0 && extra.length === 0) return;
+  const paths = [...new Set([...unmatched, ...extra].map(pathOf))].map(displayPath);
+  throw new PayloadMismatchError(`The payload of snapshot ${id} differs from its manifest: ${paths.slice(0, 10).join(', ')}`, {
+    hint: `Run "jvs verify ${id}" to see all of it.`,
+    details: { snapshot_id: id, paths: paths.slice(0, 10), count: paths.length },
+  });
+}
