@@ -1,0 +1,55 @@
+import { printResult, type CommandModule, type GlobalArgs } from '@jvs/cli-kit';
+import type { HistoryEntry } from '@jvs/core-repo';
+import { currentRepository, currentWorktree } from '../caller.ts';
+
+interface HistoryArgs extends GlobalArgs {
+  limit: number | undefined;
+  all: boolean;
+  grep: string | undefined;
+  tag: string | undefined;
+  worktree: string | undefined;
+}
+
+export const historyCommand: CommandModule<GlobalArgs, HistoryArgs> = {
+  command: 'history',
+  describe: 'List the snapshots of the worktree, newest first',
+  examples: [
+    ['jvs history -n 5', 'the newest five'],
+    ['jvs history --all --grep migration', 'of every worktree, by their notes'],
+  ],
+  builder: (yargs) =>
+    yargs
+      .option('limit', { alias: 'n', type: 'number', describe: 'at most so many' })
+      .option('all', { type: 'boolean', default: false, describe: 'every worktree, removed ones too' })
+      .option('grep', { type: 'string', describe: 'only notes that match this regular expression' })
+      .option('tag', { type: 'string', describe: 'only snapshots with this tag' })
+      .option('worktree', { type: 'string', describe: 'the worktree, where it is not the current one' })
+      .check(({ limit }) => {
+        if (limit !== undefined && (!Number.isInteger(limit) || limit < 0)) throw new Error('--limit is a whole number');
+        return true;
+      }),
+  handler: async ({ json, limit, all, grep, tag, worktree, debug }) => {
+    const { history, wholeHistory } = await import('@jvs/core-repo');
+    const options = { limit, grep, tag };
+    const entries = all
+      ? wholeHistory(await currentRepository({ debug }), options)
+      : history(await currentWorktree({ debug, worktree }), options);
+    const found: HistoryEntry[] = [];
+    let failure: unknown;
+    try {
+      for await (const entry of entries) found.push(entry);
+    } catch (error) {
+      failure = error;
+    }
+    if (failure === undefined || (!json && found.length > 0)) {
+      printResult(json, found, () => (found.length === 0 ? 'No snapshots yet.' : found.map(lineOf).join('\n')));
+    }
+    if (failure !== undefined) throw failure;
+  },
+};
+
+function lineOf({ snapshot_id: id, created_at: at, note, tags, risk_labels: labels }: HistoryEntry): string {
+  const title = note.split('\n', 1)[0] ?? '';
+  const marks = [...tags, ...labels].map((mark) => ` [${mark}]`).join('');
+  return `${id}  ${at.slice(0, 10)} ${at.slice(11, 16)}  ${title === '' ? '(no note)' : title}${marks}`;
+}

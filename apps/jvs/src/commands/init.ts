@@ -1,0 +1,36 @@
+import { join } from 'node:path';
+import { interrupted, printResult, printWarning, withProgress, type CommandModule, type GlobalArgs } from '@jvs/cli-kit';
+import { currentCaller } from '../caller.ts';
+
+interface InitArgs extends GlobalArgs {
+  name: string;
+  import: string | undefined;
+}
+
+export const initCommand: CommandModule<GlobalArgs, InitArgs> = {
+  command: 'init <name>',
+  describe: 'Make a repository in a new directory',
+  examples: [
+    ['jvs init myrepo', 'an empty repository; work in myrepo/main'],
+    ['jvs init myrepo --import ~/data', 'one whose main starts as a copy of ~/data'],
+  ],
+  builder: (yargs) =>
+    yargs
+      .positional('name', { type: 'string', demandOption: true, describe: 'the new directory' })
+      .option('import', { type: 'string', describe: 'copy this directory into main; it stays as it is' }),
+  handler: async ({ json, name, import: importFrom }) => {
+    const { checkName, initRepository } = await import('@jvs/core-repo');
+    checkName('repository', name);
+    const { repository, degradations } = await withProgress((onProgress) =>
+      initRepository(join(process.cwd(), name), currentCaller(), { importFrom, onProgress, signal: interrupted() }),
+    );
+    if (degradations.length > 0) printWarning(`the copy could not keep: ${degradations.join(', ')}`);
+    const { root, id } = repository;
+    const imported = importFrom ?? null;
+    printResult(
+      json,
+      { format_version: 1, repo_id: id, repo_root: root, imported, degradations },
+      () => `Initialized JVS repository in ${root}\n  Main worktree: ${root}/main`,
+    );
+  },
+};

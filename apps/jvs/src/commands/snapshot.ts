@@ -1,0 +1,70 @@
+import { readFileSync } from 'node:fs';
+import {
+  interrupted,
+  printResult,
+  printWarning,
+  UsageError,
+  withProgress,
+  type CommandModule,
+  type GlobalArgs,
+} from '@jvs/cli-kit';
+import { currentWorktree, requestedEngine } from '../caller.ts';
+
+interface SnapshotArgs extends GlobalArgs {
+  note: string | undefined;
+  tag: string[];
+  consistency: 'quiesced' | 'best_effort';
+  file: string | undefined;
+  engine: string | undefined;
+  'strict-metadata': boolean;
+  worktree: string | undefined;
+}
+
+export const snapshotCommand: CommandModule<GlobalArgs, SnapshotArgs> = {
+  command: 'snapshot [note]',
+  describe: 'Snapshot the current worktree',
+  examples: [
+    ['jvs snapshot "before the migration"', 'all of the worktree, published at once'],
+    ['jvs snapshot --tag release-7 -F notes.txt', 'with a tag, the note from a file'],
+  ],
+  builder: (yargs) =>
+    yargs
+      .positional('note', { type: 'string', describe: 'what changed, in a few words; - reads it from stdin' })
+      .option('tag', { type: 'string', array: true, default: [], describe: 'attach a tag (can be repeated)' })
+      .option('consistency', {
+        choices: ['quiesced', 'best_effort'] as const,
+        default: 'quiesced' as const,
+        describe: 'refuse a worktree that changes meanwhile, or take it as it comes',
+      })
+      .option('file', { alias: 'F', type: 'string', describe: 'read the note from this file' })
+      .option('engine', { type: 'string', describe: 'copy with this engine (default: the cheapest that works)' })
+      .option('strict-metadata', { type: 'boolean', default: false, describe: 'fail if the copy would lose anything' })
+      .option('worktree', { type: 'string', describe: 'the worktree, where it is not the current one' }),
+  handler: async ({ json, note, tag, consistency, file, engine, strictMetadata, ...flags }) => {
+    const { createSnapshot } = await import('@jvs/core-repo');
+    const text = readNote(note, file);
+    const worktree = await currentWorktree(flags);
+    const snapshot = await withProgress((onProgress) =>
+      createSnapshot(worktree, {
+        note: text,
+        tags: tag,
+        consistency,
+        engine: requestedEngine(engine),
+        strictMetadata,
+        onLockRenewed: ({ lock }) => printWarning(`the lease was over; taken up again with token ${lock.fencing_token}`),
+        onProgress,
+        signal: interrupted(),
+      }),
+    );
+    if (snapshot.degradations.length > 0) printWarning(`the snapshot does not keep: ${snapshot.degradations.join(', ')}`);
+    printResult(json, snapshot, () => `Created snapshot ${snapshot.snapshot_id}`);
+  },
+};
+
+/** The text of the note: as given, or read from a file or from standard input (`-`). */
+function readNote(note: string | undefined, file: string | undefined): string | undefined {
+  if (note !== undefined && file !== undefined) throw new UsageError('The note is given twice, on the line and with -F');
+  const source = note === '-' ? '-' : file;
+  if (source === undefined) return note;
+  return readFileSync(source === '-' ? 0 : source, 'utf8').replace(/\n$/, '');
+}

@@ -1,0 +1,74 @@
+import {
+  interrupted,
+  printFailedResult,
+  printResult,
+  UsageError,
+  withProgress,
+  type CommandModule,
+  type GlobalArgs,
+} from '@jvs/cli-kit';
+import type { RepositoryVerification, SnapshotVerification } from '@jvs/core-repo';
+import { currentRepository, surroundingWorktree } from '../caller.ts';
+import { VerificationFailedError } from '../verification-failed-error.ts';
+
+interface VerifyArgs extends GlobalArgs {
+  id: string | undefined;
+  all: boolean;
+  snapshot: string | undefined;
+  payload: boolean;
+  sample: string | undefined;
+}
+
+export const verifyCommand: CommandModule<GlobalArgs, VerifyArgs> = {
+  command: 'verify [id]',
+  describe: 'Read snapshots and compare every byte with what was published',
+  examples: [
+    ['jvs verify --all', 'everything, and the chains of all logs'],
+    ['jvs verify HEAD --sample 5%', 'a twentieth of the bytes of the newest'],
+  ],
+  builder: (yargs) =>
+    yargs
+      .positional('id', { type: 'string', describe: 'a snapshot (default: all)' })
+      .option('all', { type: 'boolean', default: false, describe: 'all snapshots, lineages, refs and logs' })
+      .option('snapshot', { type: 'string', describe: 'the same as <id>' })
+      .option('payload', { type: 'boolean', default: true, describe: 'read contents; --no-payload leaves them out' })
+      .option('sample', { type: 'string', describe: 'read only this share of the bytes, as in 10%' })
+      .conflicts({ id: ['all', 'snapshot'], snapshot: 'all' }),
+  handler: async ({ json, id, all, snapshot, payload, sample, debug }) => {
+    const { resolveSnapshot, verifyAll, verifySnapshot } = await import('@jvs/core-repo');
+    const r = await currentRepository({ debug });
+    const expression = all ? undefined : (id ?? snapshot);
+    const share = parseShare(sample);
+    const result = await withProgress(async (onProgress) => {
+      const options = { payload, sample: share, onProgress, signal: interrupted() };
+      if (expression === undefined) return await verifyAll(r, options);
+      return await verifySnapshot(r, await resolveSnapshot(r, expression, await surroundingWorktree(r)), options);
+    });
+    const human = (): string => ('snapshots' in result ? describeAll(result) : describe(result));
+    const failure = VerificationFailedError.of(result);
+    if (failure === undefined) printResult(json, result, human);
+    else printFailedResult(json, result, human, failure);
+  },
+};
+
+function parseShare(sample: string | undefined): number | undefined {
+  if (sample === undefined) return undefined;
+  const percent = Number(/^(\d+(?:\.\d+)?)%?$/.exec(sample)?.[1]);
+  if (!(percent > 0 && percent <= 100)) throw new UsageError(`--sample is a percentage above 0 and up to 100, not "${sample}"`);
+  return percent / 100;
+}
+
+function describe({ snapshot_id: id, tamper_detected: isTampered, code, why, paths }: SnapshotVerification): string {
+  if (!isTampered) return code === null ? `${id}  OK` : `${id}  OK  (${code}: ${why ?? ''})`;
+  return [`${id}  TAMPERED  ${why ?? ''}`, ...paths.map(({ path, problem }) => `    ${problem}: ${path}`)].join('\n');
+}
+
+function describeAll({ snapshots, refs, chains }: RepositoryVerification): string {
+  return [
+    ...snapshots.map(describe),
+    ...refs.filter(({ valid }) => !valid).map(({ name }) => `ref ${name}  DANGLING`),
+    ...chains.problems.map(({ subject, why }) => `worktree ${subject}  BROKEN  ${why}`),
+    ...chains.audit.problems.map((problem) => `audit  BROKEN  ${problem}`),
+    ...(snapshots.length === 0 ? ['No snapshots yet.'] : []),
+  ].join('\n');
+}

@@ -1,0 +1,14 @@
+export type { Command, CommandGroup, CommandModule, GlobalArgs } from './command.ts';
+export { completionCommand } from './completion.ts';
+export { printFailedResult } from './failed-result.ts';
+export { formatBytes } from './format-bytes.ts';
+export { formatDuration } from './format-duration.ts';
+export { formatTable } from './format-table.ts';
+export { interrupted } from './interrupted.ts';
+export { openLog } from './logger.ts';
+export { printResult, printWarning } from './output.ts';
+export { printable } from './printable.ts';
+export { type OnProgress, type ProgressEvent, withProgress } from './progress.ts';
+export { type CliOptions, runCli } from './run-cli.ts';
+export { colorsFor } from './terminal.ts';
+export { UsageError } from './usage-error.ts';

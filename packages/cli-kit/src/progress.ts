@@ -1,0 +1,30 @@
+import { ProgressLine } from './progress-line.ts';
+import { terminal } from './terminal.ts';
+
+/** What long work tells while it goes on; facts, no text. Sizes in bytes. */
+export type ProgressEvent =
+  /** A stage begins, and counts start again at zero. */
+  | { type: 'phase'; phase: string }
+  /** How much there is to do in this stage, as soon as it is known. */
+  | { type: 'planned'; files?: number; bytes?: number }
+  /** How much more has been done since the last event. */
+  | { type: 'advanced'; files?: number; bytes?: number };
+
+export type OnProgress = (event: ProgressEvent) => void;
+
+/**
+ * Runs `work` and shows what it reports on stderr: a status line on a terminal, a JSON line an event with
+ * `--progress=json`, nothing otherwise or with `--quiet`. The status line is gone when the promise settles.
+ */
+export async function withProgress<Result>(work: (onProgress: OnProgress) => Promise<Result>): Promise<Result> {
+  const { progress, quiet } = terminal();
+  if (quiet) return work(() => {});
+  if (progress === 'json') return work((event) => void process.stderr.write(`${JSON.stringify(event)}\n`));
+  if (!process.stderr.isTTY) return work(() => {});
+  const line = new ProgressLine(process.stderr);
+  try {
+    return await work((event) => line.show(event));
+  } finally {
+    line.clear();
+  }
+}
