@@ -12,6 +12,10 @@ export function bundleApp(entry: Record<string, string>): Options {
     // Everything goes into the bundle: the command starts faster, and installs without a registry.
     noExternal: [/.*/],
     esbuildOptions: (options) => {
+      options.minifyWhitespace = true;
+      options.minifySyntax = true;
+      options.minifyIdentifiers = true;
+      options.keepNames = true;
       options.conditions = ['@jvs/source'];
       options.alias = { 'string-width': fileURLToPath(new URL('string-width.js', import.meta.url)) };
     },

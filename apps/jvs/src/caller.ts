@@ -1,4 +1,4 @@
-import { homedir, hostname, userInfo } from 'node:os';
+import { hostname, userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { UsageError, openLog } from '@jvs/cli-kit';
 import { findWorktree, openRepository, openWorktree, type Caller, type Repository, type Worktree } from '@jvs/core-repo';
@@ -67,17 +67,8 @@ function userName(): string {
 function stateHome(): string | undefined {
   const chosen = nonEmpty(process.env['XDG_STATE_HOME']);
   if (chosen !== undefined && isAbsolute(chosen)) return chosen;
-  const home = nonEmpty(process.env['HOME']) ?? passwdHome();
+  const home = nonEmpty(process.env['HOME']);
   return home === undefined ? undefined : join(home, '.local', 'state');
-}
-
-function passwdHome(): string | undefined {
-  try {
-    const home = homedir();
-    return isAbsolute(home) ? home : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function fencingToken(): number | undefined {

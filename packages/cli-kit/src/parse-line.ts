@@ -90,6 +90,7 @@ function parserFor(
     .exitProcess(false)
     .strict()
     .check((args) => refuseRepeatedAndEmpty(args, parser));
+  keepNoHelpForLater(parser);
   addCommands(parser, [], commands, onChosen);
   return parser.fail((message, error) => {
     if (error instanceof Error && error.name !== 'YError') throw error;
@@ -156,4 +157,13 @@ interface KnownOptions {
 /** What has been declared so far. yargs has this method, its types have not. */
 export function optionsOf(parser: Argv<GlobalArgs>): KnownOptions {
   return (parser as unknown as { getOptions(): KnownOptions }).getOptions();
+}
+
+/**
+ * After a command's handler yargs lays out the help text, in case somebody asks for it later. Nobody does here, and it
+ * is a third of what a whole parse takes.
+ */
+function keepNoHelpForLater(parser: Argv<GlobalArgs>): void {
+  const internal = parser as unknown as { getInternalMethods(): { getUsageInstance(): { cacheHelpMessage(): void } } };
+  internal.getInternalMethods().getUsageInstance().cacheHelpMessage = () => {};
 }

@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import * as z from 'zod/mini';
 import { hasCode } from '@jvs/platform/errors';
 import { DescriptorCorruptError } from './repository-errors.ts';
@@ -7,10 +8,10 @@ import { DescriptorCorruptError } from './repository-errors.ts';
 export async function readControlFile<T extends z.ZodMiniType>(path: string, schema: T): Promise<z.infer<T> | undefined> {
   let text: string;
   try {
-    text = await readFile(path, 'utf8');
+    text = await readRegularFile(path);
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;
-    if (hasCode(error, 'EISDIR')) throw new DescriptorCorruptError(path, 'is a directory', error);
+    if (hasCode(error, 'ENXIO')) throw new DescriptorCorruptError(path, 'is no regular file', error);
     throw error;
   }
   let json: unknown;
@@ -23,4 +24,15 @@ export async function readControlFile<T extends z.ZodMiniType>(path: string, sch
   if (parsed.success) return parsed.data;
   const where = parsed.error.issues[0]?.path.join('.') ?? '';
   throw new DescriptorCorruptError(path, where === '' ? 'has other fields than its format' : `has a wrong field "${where}"`);
+}
+
+/** Never waits: a FIFO in the place of a control file is damage, not somebody to wait for. */
+async function readRegularFile(path: string): Promise<string> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    if (!(await file.stat()).isFile()) throw new DescriptorCorruptError(path, 'is no regular file');
+    return await file.readFile('utf8');
+  } finally {
+    await file.close();
+  }
 }

@@ -1,7 +1,7 @@
 export { auditEvents } from './audit/audit-log.ts';
 export type { AuditRecord } from './audit/audit-record.ts';
 export { type Diagnosis, doctor, type DoctorOptions } from './doctor/doctor.ts';
-export type { Finding, Repair } from './doctor/finding.ts';
+export type { Finding, Repair, RepairName } from './doctor/finding.ts';
 export { history, wholeHistory, type HistoryEntry, type HistoryOptions } from './history/history.ts';
 export { resolveSnapshot } from './history/resolve-snapshot.ts';
 export { status, type WorktreeStatus } from './history/status.ts';

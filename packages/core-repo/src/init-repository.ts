@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { link, mkdir, readdir, realpath, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { displayPath } from '@jvs/platform/byte-path';
 import { prettyJson } from '@jvs/platform/canonical-json';
 import { systemClock, timestamp } from '@jvs/platform/clock';
 import { deleteTree, syncDirectory, syncTree, unlinkIfThere, writeNew } from '@jvs/platform/durable-fs';
@@ -40,6 +41,8 @@ export interface InitOptions extends RepositoryPorts {
 
 export interface InitResult {
   repository: Repository;
+  /** Sockets, FIFOs and devices that the import left out, in display form. */
+  skipped: string[];
   /** What the import could not keep. */
   degradations: readonly Degradation[];
 }
@@ -60,7 +63,7 @@ export async function initRepository(path: string, caller: Caller, options: Init
   const building = join(parent, `.${name}.jvs-init-${randomBytes(4).toString('hex')}`);
   await mkdir(building);
   try {
-    const degradations = await build(layoutOf(building), caller, source, options);
+    const imported = await build(layoutOf(building), caller, source, options);
     await syncTree(building, options.signal);
     const real = join(parent, name);
     await rename(building, real).catch((error: unknown) => {
@@ -68,7 +71,7 @@ export async function initRepository(path: string, caller: Caller, options: Init
       throw error;
     });
     await syncDirectory(parent);
-    return { repository: await openRepository(real, caller, options), degradations };
+    return { repository: await openRepository(real, caller, options), ...imported };
   } catch (error) {
     await deleteTree(building).catch(() => {});
     throw error;
@@ -112,7 +115,7 @@ async function build(
   caller: Caller,
   source: string | undefined,
   { clock = systemClock, signal, onProgress }: InitOptions,
-): Promise<readonly Degradation[]> {
+): Promise<Omit<InitResult, 'repository'>> {
   const { portable, runtime } = standardDirectories(layout);
   for (const directory of [...portable, ...runtime]) await mkdir(directory, { recursive: true });
   await probeHardLinks(layout);
@@ -162,7 +165,7 @@ async function build(
   }));
   if (source === undefined) {
     await mkdir(layout.payload(MAIN_WORKTREE));
-    return [];
+    return { degradations: [], skipped: [] };
   }
   return await importTree(layout, source, signal, onProgress);
 }
@@ -186,7 +189,7 @@ async function importTree(
   source: string,
   signal: AbortSignal | undefined,
   onProgress: OnProgress | undefined,
-): Promise<readonly Degradation[]> {
+): Promise<Omit<InitResult, 'repository'>> {
   const pool = openTreePool();
   try {
     onProgress?.({ type: 'phase', phase: 'scanning' });
@@ -195,7 +198,8 @@ async function importTree(
     const { engine } = await chooseEngine(layout.tmp);
     onProgress?.({ type: 'phase', phase: 'importing' });
     onProgress?.({ type: 'planned', files: scan.totals.files, bytes: scan.totals.bytes });
-    return await engine.clone(source, layout.payload(MAIN_WORKTREE), { scan, signal });
+    const degradations = await engine.clone(source, layout.payload(MAIN_WORKTREE), { scan, signal });
+    return { degradations, skipped: scan.specials.map(displayPath) };
   } finally {
     await pool.close();
   }

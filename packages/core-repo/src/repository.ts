@@ -1,9 +1,9 @@
-import { readFile, realpath, stat } from 'node:fs/promises';
+import { mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { systemClock, type Clock } from '@jvs/platform/clock';
 import { CodedError, hasCode } from '@jvs/platform/errors';
 import { silentLog, type Log } from '@jvs/platform/log';
-import { CONTROL_DIRECTORY, layoutOf, type Layout } from './layout.ts';
+import { CONTROL_DIRECTORY, layoutOf, standardDirectories, type Layout } from './layout.ts';
 import { DescriptorCorruptError } from './repository-errors.ts';
 
 /** Who is asking. Applications make it from the environment; libraries never look there themselves. */
@@ -68,6 +68,7 @@ export async function openRepository(from: string, caller: Caller, ports: Reposi
   await checkFormat(layout);
   const id = (await readControlText(layout.repoId)).replace(/\n$/, '');
   if (!UUID.test(id)) throw new DescriptorCorruptError(layout.repoId, 'does not hold a UUID');
+  await completeCopy(layout);
   return { root, id, formatVersion: 1, caller, layout, clock: ports.clock ?? systemClock, log: ports.log ?? silentLog };
 }
 
@@ -82,6 +83,17 @@ export async function findRoot(from: string): Promise<string | undefined> {
     directory = dirname(directory) === directory ? undefined : dirname(directory);
   }
   return undefined;
+}
+
+/** Runtime files do not travel, and neither do empty directories everywhere: a copy gets them when it is first opened. */
+async function completeCopy(layout: Layout): Promise<void> {
+  if (await isDirectory(layout.tmp)) return;
+  const { portable, runtime } = standardDirectories(layout);
+  try {
+    for (const directory of [...portable, ...runtime]) await mkdir(directory, { recursive: true });
+  } catch (error) {
+    if (!hasCode(error, 'EROFS', 'EACCES', 'EPERM')) throw error;
+  }
 }
 
 /** Before anything else of a repository is read: its format must be one that we know. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { timestamp } from '@jvs/platform/clock';
-import { CodedError } from '@jvs/platform/errors';
+import { CodedError, hasCode } from '@jvs/platform/errors';
 import { failpoint } from '@jvs/platform/failpoint';
 import { readBootId } from '@jvs/platform/filesystem';
 import { FencingMismatchError, findOwnLock, LockExpiredError, type HeldLock } from './check-fencing.ts';
@@ -53,7 +53,7 @@ export async function acquireLock(site: LockSite, options: AcquireOptions = {}):
       return await tryAcquire(site, options);
     } catch (error) {
       const left = deadline - site.clock.monotonic();
-      if (!(error instanceof LockConflictError) || left <= 0) throw error;
+      if (!hasCode(error, 'E_LOCK_CONFLICT', 'E_CLOCK_SKEW_EXCEEDED') || left <= 0) throw error;
       await site.clock.sleep(Math.min(RETRY_MS, left), options.signal);
     }
   }

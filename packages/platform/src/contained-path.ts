@@ -39,3 +39,14 @@ export async function containedPath(root: string, path: string): Promise<string>
   if (relativeInside(realRoot, real) === undefined) throw new PathEscapeError(path, root);
   return absolute;
 }
+
+/** As {@link containedPath}, for a directory that is entered: if it is there, it is no symlink. @throws PathEscapeError */
+export async function containedDirectory(root: string, path: string): Promise<string> {
+  const absolute = await containedPath(root, path);
+  try {
+    if ((await lstat(absolute)).isSymbolicLink()) throw new PathEscapeError(path, root);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+  }
+  return absolute;
+}

@@ -1,4 +1,4 @@
-import { printResult, type CommandModule, type GlobalArgs } from '@jvs/cli-kit';
+import { printResult, UsageError, type CommandModule, type GlobalArgs } from '@jvs/cli-kit';
 import type { HistoryEntry } from '@jvs/core-repo';
 import { currentRepository, currentWorktree } from '../caller.ts';
 
@@ -25,7 +25,7 @@ export const historyCommand: CommandModule<GlobalArgs, HistoryArgs> = {
       .option('tag', { type: 'string', describe: 'only snapshots with this tag' })
       .option('worktree', { type: 'string', describe: 'the worktree, where it is not the current one' })
       .check(({ limit }) => {
-        if (limit !== undefined && (!Number.isInteger(limit) || limit < 0)) throw new Error('--limit is a whole number');
+        if (limit !== undefined && (!Number.isInteger(limit) || limit < 0)) throw new UsageError('--limit is a whole number');
         return true;
       }),
   handler: async ({ json, limit, all, grep, tag, worktree, debug }) => {

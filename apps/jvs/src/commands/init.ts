@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { interrupted, printResult, printWarning, withProgress, type CommandModule, type GlobalArgs } from '@jvs/cli-kit';
+import { interrupted, printResult, withProgress, type CommandModule, type GlobalArgs } from '@jvs/cli-kit';
 import { currentCaller } from '../caller.ts';
+import { warnOfLosses, warnOfSkipped } from '../warnings.ts';
 
 interface InitArgs extends GlobalArgs {
   name: string;
@@ -21,10 +22,11 @@ export const initCommand: CommandModule<GlobalArgs, InitArgs> = {
   handler: async ({ json, name, import: importFrom }) => {
     const { checkName, initRepository } = await import('@jvs/core-repo');
     checkName('repository', name);
-    const { repository, degradations } = await withProgress((onProgress) =>
+    const { repository, degradations, skipped } = await withProgress((onProgress) =>
       initRepository(join(process.cwd(), name), currentCaller(), { importFrom, onProgress, signal: interrupted() }),
     );
-    if (degradations.length > 0) printWarning(`the copy could not keep: ${degradations.join(', ')}`);
+    warnOfLosses(degradations);
+    if (skipped.length > 0) warnOfSkipped(skipped);
     const { root, id } = repository;
     const imported = importFrom ?? null;
     printResult(

@@ -1,4 +1,4 @@
-import { interrupted, printResult, type CommandGroup, type CommandModule, type GlobalArgs } from '@jvs/cli-kit';
+import { interrupted, printResult, UsageError, type CommandGroup, type CommandModule, type GlobalArgs } from '@jvs/cli-kit';
 import { currentWorktree } from '../caller.ts';
 
 interface LockArgs extends GlobalArgs {
@@ -31,8 +31,8 @@ const acquireCommand: CommandModule<GlobalArgs, AcquireArgs> = {
       .option('worktree', worktreeOption)
       .check(({ 'lease-ms': lease, wait }) => {
         const isLease = lease === undefined || (Number.isInteger(lease) && lease >= 1000 && lease <= 86_400_000);
-        if (!isLease) throw new Error('--lease-ms is a whole number from 1000 to 86400000');
-        if (!Number.isInteger(wait) || wait < 0) throw new Error('--wait is a number of ms, 0 or more');
+        if (!isLease) throw new UsageError('--lease-ms is a whole number from 1000 to 86400000');
+        if (!Number.isInteger(wait) || wait < 0) throw new UsageError('--wait is a number of ms, 0 or more');
         return true;
       }),
   handler: async ({ json, purpose, leaseMs, wait, ...flags }) => {

@@ -1,5 +1,6 @@
-import { interrupted, printResult, printWarning, withProgress, type CommandModule, type GlobalArgs } from '@jvs/cli-kit';
+import { interrupted, printResult, withProgress, type CommandModule, type GlobalArgs } from '@jvs/cli-kit';
 import { currentRepository, surroundingWorktree } from '../caller.ts';
+import { warnOfIntruders, warnOfLosses } from '../warnings.ts';
 
 interface RestoreArgs extends GlobalArgs {
   id: string;
@@ -26,8 +27,8 @@ export const restoreCommand: CommandModule<GlobalArgs, RestoreArgs> = {
     const restored = await withProgress((onProgress) =>
       restore(repository, snapshotId, { name, verify, onProgress, signal: interrupted() }),
     );
-    if (restored.degradations.length > 0) printWarning(`the copy could not keep: ${restored.degradations.join(', ')}`);
-    for (const path of restored.intruders) printWarning(`a directory stood in the way and was moved to ${path}`);
+    warnOfLosses(restored.degradations);
+    warnOfIntruders(restored.intruders);
     printResult(
       json,
       restored,

@@ -9,6 +9,7 @@ import {
   type GlobalArgs,
 } from '@jvs/cli-kit';
 import { currentWorktree, requestedEngine } from '../caller.ts';
+import { warnOfLosses, warnOfSkipped } from '../warnings.ts';
 
 interface SnapshotArgs extends GlobalArgs {
   note: string | undefined;
@@ -17,6 +18,7 @@ interface SnapshotArgs extends GlobalArgs {
   file: string | undefined;
   engine: string | undefined;
   'strict-metadata': boolean;
+  lock: boolean;
   worktree: string | undefined;
 }
 
@@ -39,8 +41,9 @@ export const snapshotCommand: CommandModule<GlobalArgs, SnapshotArgs> = {
       .option('file', { alias: 'F', type: 'string', describe: 'read the note from this file' })
       .option('engine', { type: 'string', describe: 'copy with this engine (default: the cheapest that works)' })
       .option('strict-metadata', { type: 'boolean', default: false, describe: 'fail if the copy would lose anything' })
+      .option('lock', { type: 'boolean', default: false, describe: 'take the lock for this command alone' })
       .option('worktree', { type: 'string', describe: 'the worktree, where it is not the current one' }),
-  handler: async ({ json, note, tag, consistency, file, engine, strictMetadata, ...flags }) => {
+  handler: async ({ json, note, tag, consistency, file, engine, strictMetadata, lock, ...flags }) => {
     const { createSnapshot } = await import('@jvs/core-repo');
     const text = readNote(note, file);
     const worktree = await currentWorktree(flags);
@@ -51,12 +54,14 @@ export const snapshotCommand: CommandModule<GlobalArgs, SnapshotArgs> = {
         consistency,
         engine: requestedEngine(engine),
         strictMetadata,
-        onLockRenewed: ({ lock }) => printWarning(`the lease was over; taken up again with token ${lock.fencing_token}`),
+        lock,
+        onSkipped: warnOfSkipped,
+        onLockRenewed: (held) => printWarning(`the lease was over; taken up again with token ${held.lock.fencing_token}`),
         onProgress,
         signal: interrupted(),
       }),
     );
-    if (snapshot.degradations.length > 0) printWarning(`the snapshot does not keep: ${snapshot.degradations.join(', ')}`);
+    warnOfLosses(snapshot.degradations);
     printResult(json, snapshot, () => `Created snapshot ${snapshot.snapshot_id}`);
   },
 };

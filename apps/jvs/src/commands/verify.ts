@@ -15,7 +15,7 @@ interface VerifyArgs extends GlobalArgs {
   id: string | undefined;
   all: boolean;
   snapshot: string | undefined;
-  payload: boolean;
+  'no-payload': boolean;
   sample: string | undefined;
 }
 
@@ -31,16 +31,20 @@ export const verifyCommand: CommandModule<GlobalArgs, VerifyArgs> = {
       .positional('id', { type: 'string', describe: 'a snapshot (default: all)' })
       .option('all', { type: 'boolean', default: false, describe: 'all snapshots, lineages, refs and logs' })
       .option('snapshot', { type: 'string', describe: 'the same as <id>' })
-      .option('payload', { type: 'boolean', default: true, describe: 'read contents; --no-payload leaves them out' })
+      .option('no-payload', { type: 'boolean', default: false, describe: 'leave out the contents' })
       .option('sample', { type: 'string', describe: 'read only this share of the bytes, as in 10%' })
-      .conflicts({ id: ['all', 'snapshot'], snapshot: 'all' }),
-  handler: async ({ json, id, all, snapshot, payload, sample, debug }) => {
+      .check(({ id, all, snapshot }) => {
+        const ways = [id !== undefined, all, snapshot !== undefined].filter(Boolean).length;
+        if (ways > 1) throw new UsageError('Give one of: a snapshot, --snapshot, --all');
+        return true;
+      }),
+  handler: async ({ json, id, all, snapshot, noPayload, sample, debug }) => {
     const { resolveSnapshot, verifyAll, verifySnapshot } = await import('@jvs/core-repo');
     const r = await currentRepository({ debug });
     const expression = all ? undefined : (id ?? snapshot);
     const share = parseShare(sample);
     const result = await withProgress(async (onProgress) => {
-      const options = { payload, sample: share, onProgress, signal: interrupted() };
+      const options = { payload: !noPayload, sample: share, onProgress, signal: interrupted() };
       if (expression === undefined) return await verifyAll(r, options);
       return await verifySnapshot(r, await resolveSnapshot(r, expression, await surroundingWorktree(r)), options);
     });

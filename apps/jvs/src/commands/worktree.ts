@@ -2,13 +2,13 @@ import {
   formatTable,
   interrupted,
   printResult,
-  printWarning,
   withProgress,
   type CommandGroup,
   type CommandModule,
   type GlobalArgs,
 } from '@jvs/cli-kit';
 import { currentRepository, currentWorktree, surroundingWorktree } from '../caller.ts';
+import { warnOfIntruders, warnOfLosses } from '../warnings.ts';
 
 interface CreateArgs extends GlobalArgs {
   name: string;
@@ -32,8 +32,8 @@ const createCommand: CommandModule<GlobalArgs, CreateArgs> = {
     const { worktree, degradations, intruders } = await withProgress((onProgress) =>
       createWorktree(r, name, { from: id, label, onProgress, signal: interrupted() }),
     );
-    if (degradations.length > 0) printWarning(`the copy could not keep: ${degradations.join(', ')}`);
-    for (const path of intruders) printWarning(`a directory stood in the way and was moved to ${path}`);
+    warnOfLosses(degradations);
+    warnOfIntruders(intruders);
     const { path, config } = worktree;
     printResult(json, { name, path, config, degradations, intruders }, () => `Created worktree '${name}' at ${path}`);
   },

@@ -1,8 +1,8 @@
-import { readdir } from 'node:fs/promises';
 import { relative } from 'node:path';
 import type { ExclusiveLog } from '@jvs/platform/exclusive-log';
 import { CodedError } from '@jvs/platform/errors';
 import { auditLog } from '../audit/audit-log.ts';
+import { listDirectory } from '../list-directory.ts';
 import type { Repository } from '../repository.ts';
 import { stateLog } from '../worktree/state-log.ts';
 import type { Finding } from './finding.ts';
@@ -10,7 +10,7 @@ import type { Finding } from './finding.ts';
 /** The newest record of each log, and slots that nobody reads. */
 export async function checkLogs(r: Repository): Promise<Finding[]> {
   const findings = await checkLog(r, auditLog(r));
-  for (const worktreeId of (await readdir(r.layout.states)).sort()) {
+  for (const worktreeId of await listDirectory(r.layout.states)) {
     findings.push(...(await checkLog(r, stateLog(r, worktreeId))));
   }
   return findings;

@@ -1,8 +1,8 @@
-import { readdir } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { isThere, removeTree, syncDirectory, unlinkIfThere } from '@jvs/platform/durable-fs';
 import { CodedError } from '@jvs/platform/errors';
 import { lockStatus } from '@jvs/lock-lease';
+import { listDirectory } from '../list-directory.ts';
 import { SNAPSHOT_ID } from '../names.ts';
 import type { Repository } from '../repository.ts';
 import { dropIntent, finishDrop, removeManifest } from '../snapshot/drop-snapshot.ts';
@@ -83,9 +83,9 @@ interface Leftover {
  */
 async function findLeftovers(r: Repository): Promise<Leftover[]> {
   const { layout } = r;
-  const trees = await readdir(layout.snapshots);
-  const descriptors = idsIn(await readdir(layout.descriptors), '.json');
-  const manifests = idsIn(await readdir(layout.manifests), '.manifest');
+  const trees = await listDirectory(layout.snapshots);
+  const descriptors = idsIn(await listDirectory(layout.descriptors), '.json');
+  const manifests = idsIn(await listDirectory(layout.manifests), '.manifest');
   const announced = new Set((await findIntents(r)).map(({ snapshotId }) => snapshotId));
   const committed = await committedHeads(r).catch((error: unknown) => {
     if (!(error instanceof CodedError)) throw error;
@@ -149,9 +149,9 @@ export async function cleanIntents(r: Repository): Promise<Repair[]> {
   }
   for (const { id, what, path } of leftovers) {
     if (what === 'committed' || (await findIntents(r, id)).length > 0) continue;
-    if (what === 'manifest') await removeManifest(r, id);
-    else if (what === 'descriptor') await unlinkIfThere(path);
-    else await removeTree(path, r.layout.tmp);
+    if (what === 'descriptor') await unlinkIfThere(path);
+    else if (what !== 'manifest') await removeTree(path, r.layout.tmp);
+    if (what === 'descriptor' || what === 'manifest') await removeManifest(r, id);
     done(`Removed ${relative(r.root, path)}, a remainder of the unfinished snapshot ${id}.`);
   }
   return repairs;

@@ -1,10 +1,12 @@
-import { lstat, readdir } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { deleteTree } from '@jvs/platform/durable-fs';
 import { CodedError, hasCode } from '@jvs/platform/errors';
 import { runProgram } from '@jvs/platform/run-program';
 import { lockStatus } from '@jvs/lock-lease';
 import { auditLog } from '../audit/audit-log.ts';
+import { parseAuditRecord } from '../audit/audit-record.ts';
+import { listDirectory } from '../list-directory.ts';
 import type { Repository } from '../repository.ts';
 import { lockSite } from '../worktree/lock-site.ts';
 import { openWorktrees } from '../worktree/worktree.ts';
@@ -38,7 +40,7 @@ export async function cleanTmp(r: Repository): Promise<Repair[]> {
     repairs.push({ repair: 'clean_tmp', description: `Deleted ${relative(r.root, path)}.` });
   }
   let folded = await foldQuietly(r, auditLog(r));
-  for (const worktreeId of await readdir(r.layout.states)) folded += await foldQuietly(r, stateLog(r, worktreeId));
+  for (const worktreeId of await listDirectory(r.layout.states)) folded += await foldQuietly(r, stateLog(r, worktreeId));
   if (folded > 0) repairs.push({ repair: 'clean_tmp', description: `Packed ${folded * 256} old log records.` });
   return repairs;
 }
@@ -57,7 +59,7 @@ async function foldQuietly(r: Repository, log: ReturnType<typeof auditLog>): Pro
 async function expired(r: Repository): Promise<string[]> {
   const needed = await pendingOperations(r);
   const paths: string[] = [];
-  for (const name of await readdir(r.layout.tmp)) {
+  for (const name of await listDirectory(r.layout.tmp)) {
     const path = join(r.layout.tmp, name);
     const opId = /^op-([0-9a-f-]{36})/.exec(name)?.[1];
     if (opId !== undefined && (needed === undefined || needed.has(opId) || (await holdsIntruder(path)))) continue;
@@ -70,10 +72,12 @@ async function expired(r: Repository): Promise<string[]> {
   return paths;
 }
 
-/** Undefined when a state log cannot be read: then every operation's directory may be needed. */
+/** Undefined when that cannot be told, or snapshots are being deleted: then every operation's directory may be needed. */
 async function pendingOperations(r: Repository): Promise<Set<string> | undefined> {
   const ids = new Set<string>();
   try {
+    const newest = await auditLog(r).tip();
+    if (newest !== undefined && parseAuditRecord(newest).condemned_plan !== null) return undefined;
     for (const w of await openWorktrees(r)) {
       const { record } = await lockStatus(lockSite(w));
       if (record.pending !== null) ids.add(record.pending.op_id);
@@ -86,15 +90,15 @@ async function pendingOperations(r: Repository): Promise<Set<string> | undefined
 }
 
 async function holdsIntruder(path: string): Promise<boolean> {
-  const inside = await readdir(path).catch(() => []);
+  const inside = await listDirectory(path).catch(() => []);
   return inside.some((name) => name.startsWith('intruder-'));
 }
 
 /** Trees that operations keep, with the room they take. */
 export async function keptTrees(r: Repository): Promise<KeptTree[]> {
   const kept: KeptTree[] = [];
-  for (const op of (await readdir(r.layout.tmp)).filter((name) => name.startsWith('op-'))) {
-    const inside = await readdir(join(r.layout.tmp, op)).catch(() => []);
+  for (const op of (await listDirectory(r.layout.tmp)).filter((name) => name.startsWith('op-'))) {
+    const inside = await listDirectory(join(r.layout.tmp, op)).catch(() => []);
     for (const name of inside.filter((entry) => entry === 'old' || entry.startsWith('intruder-'))) {
       const path = join(r.layout.tmp, op, name);
       const used = await runProgram('du', ['-s', '--block-size=1', '--', path]).catch(() => '0');

@@ -1,10 +1,9 @@
-import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { CodedError, hasCode } from '@jvs/platform/errors';
 import { filesystemNow, LOCK_DEFAULTS, lockStatus, releaseAbandoned } from '@jvs/lock-lease';
-import { appendAudit } from '../audit/audit-log.ts';
+import { appendAudit, isAudited } from '../audit/audit-log.ts';
 import { backfillAudit, eventOfState } from '../audit/event-of-state.ts';
-import { isAudited } from '../audit/audit-log.ts';
+import { listDirectory } from '../list-directory.ts';
 import type { Repository } from '../repository.ts';
 import { lockSite } from '../worktree/lock-site.ts';
 import { settleWorktree } from '../worktree/settle.ts';
@@ -96,11 +95,7 @@ function pending(w: Worktree, path: string, why: string): Finding {
 async function checkStrayPayloads(r: Repository): Promise<Finding[]> {
   const known = new Set(await worktreeNames(r));
   const directory = join(r.root, 'worktrees');
-  const names = await readdir(directory).catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw error;
-  });
-  return names
+  return (await listDirectory(directory))
     .filter((name) => !known.has(name))
     .map((name) => ({
       category: 'stray_payload',

@@ -1,5 +1,5 @@
-import { readdir } from 'node:fs/promises';
 import { parseStateRecord } from '@jvs/lock-lease';
+import { listDirectory } from '../list-directory.ts';
 import type { Repository } from '../repository.ts';
 import { stateLog } from '../worktree/state-log.ts';
 
@@ -9,7 +9,7 @@ import { stateLog } from '../worktree/state-log.ts';
  */
 export async function committedHeads(r: Repository): Promise<Set<string>> {
   const heads = new Set<string>();
-  for (const worktreeId of await readdir(r.layout.states)) {
+  for (const worktreeId of await listDirectory(r.layout.states)) {
     for await (const line of stateLog(r, worktreeId).records()) {
       const { head_snapshot_id: head } = parseStateRecord(line);
       if (head !== null) heads.add(head);

@@ -11,14 +11,19 @@ import { checkManifests, rebuildManifests } from './check-manifests.ts';
 import { checkPublications, cleanIntents } from './check-publications.ts';
 import { checkTmp, cleanTmp, keptTrees, type KeptTree } from './check-tmp.ts';
 import { backfill, checkWorktrees, cleanLocks, settlePending } from './check-worktrees.ts';
-import { isHealthy, RUNTIME_REPAIRS, type Finding, type Repair, type RuntimeRepair } from './finding.ts';
 import { explainVerification } from './explain-verification.ts';
+import { EXPLICIT_REPAIRS, isHealthy, RUNTIME_REPAIRS, type Finding, type Repair, type RepairName } from './finding.ts';
+import { advanceHead, dropOrphans } from './uncommitted.ts';
 
 export interface DoctorOptions {
   /** Also everything that `verify --all` does. */
   strict?: boolean | undefined;
   /** First repair what crashes left, in the order of {@link RUNTIME_REPAIRS}. */
   repairRuntime?: boolean | undefined;
+  /** First make this one repair. */
+  repair?: RepairName | undefined;
+  /** Only tell what the repairs would be about. */
+  dryRun?: boolean | undefined;
   signal?: AbortSignal | undefined;
   onProgress?: OnProgress | undefined;
 }
@@ -33,7 +38,9 @@ export interface Diagnosis {
 
 /** Examines the repository, after repairing it if told to. Findings are those that remain. */
 export async function doctor(r: Repository, options: DoctorOptions = {}): Promise<Diagnosis> {
-  const repairs = options.repairRuntime === true ? await withReserve(r.layout, () => repairRuntime(r)) : [];
+  const wanted: RepairName[] = options.repairRuntime === true ? [...RUNTIME_REPAIRS] : [];
+  if (options.repair !== undefined && !wanted.includes(options.repair)) wanted.push(options.repair);
+  const made = options.dryRun === true ? [] : await withReserve(r.layout, () => makeRepairs(r, wanted));
   const findings = [
     ...(await checkLayout(r)),
     ...(await checkWorktrees(r)),
@@ -47,10 +54,15 @@ export async function doctor(r: Repository, options: DoctorOptions = {}): Promis
     findings.push(...explainVerification(await verifyAll(r, { signal, onProgress })));
   }
   const distinct = dedupe(findings);
+  const repairs = options.dryRun === true ? distinct.flatMap((finding) => foreseen(finding, wanted)) : made;
   return { healthy: isHealthy(distinct), findings: distinct, repairs, kept: await keptTrees(r) };
 }
 
-const REPAIRS: Record<RuntimeRepair, (r: Repository) => Promise<Repair[]>> = {
+function foreseen({ repair, description }: Finding, wanted: readonly RepairName[]): Repair[] {
+  return repair !== null && wanted.includes(repair) ? [{ repair, description }] : [];
+}
+
+const REPAIRS: Record<RepairName, (r: Repository) => Promise<Repair[]>> = {
   clean_locks: cleanLocks,
   settle: settlePending,
   clean_intents: cleanIntents,
@@ -62,25 +74,28 @@ const REPAIRS: Record<RuntimeRepair, (r: Repository) => Promise<Repair[]>> = {
     const isMissing = before.some(({ category }) => category === 'reserve_missing');
     return isMissing && (await refillReserve(r.layout)) ? [{ repair: 'reserve', description: 'Wrote the reserve.' }] : [];
   },
+  advance_head: advanceHead,
+  drop_orphan: dropOrphans,
 };
 
-/** A repair that meets damage leaves it to the findings, and the others go on. */
-async function repairRuntime(r: Repository): Promise<Repair[]> {
+/** A runtime repair that meets damage leaves it to the findings, and the others go on; an explicit one says why it fails. */
+async function makeRepairs(r: Repository, names: readonly RepairName[]): Promise<Repair[]> {
   const repairs: Repair[] = [];
-  for (const name of RUNTIME_REPAIRS) {
+  for (const name of names) {
     try {
       const made = await REPAIRS[name](r);
       repairs.push(...made);
       if (made.length > 0) await recordRepairs(r, name, made);
     } catch (error) {
-      if (!(error instanceof CodedError)) throw error;
+      const isExplicit = EXPLICIT_REPAIRS.some((explicit) => explicit === name);
+      if (isExplicit || !(error instanceof CodedError)) throw error;
       r.log.warn({ repair: name, error }, 'repair given up');
     }
   }
   return repairs;
 }
 
-async function recordRepairs(r: Repository, repair: RuntimeRepair, made: readonly Repair[]): Promise<void> {
+async function recordRepairs(r: Repository, repair: RepairName, made: readonly Repair[]): Promise<void> {
   await appendAudit(r, {
     event_id: randomUUID(),
     operation: 'repair',

@@ -8,11 +8,10 @@ export const RUNTIME_REPAIRS = [
   'audit_backfill',
   'reserve',
 ] as const;
-export type RuntimeRepair = (typeof RUNTIME_REPAIRS)[number];
 
 /** Repairs that decide about a snapshot, and so must be asked for by name. */
 export const EXPLICIT_REPAIRS = ['advance_head', 'drop_orphan'] as const;
-export type RepairName = RuntimeRepair | (typeof EXPLICIT_REPAIRS)[number];
+export type RepairName = (typeof RUNTIME_REPAIRS)[number] | (typeof EXPLICIT_REPAIRS)[number];
 
 /** Something that doctor noticed. */
 export interface Finding {

@@ -1,11 +1,11 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { readState } from '@jvs/lock-lease';
-import { CodedError, hasCode } from '@jvs/platform/errors';
+import { CodedError } from '@jvs/platform/errors';
 import { readControlFile } from '../control-file.ts';
 import { SNAPSHOT_ID } from '../names.ts';
 import { NotFoundError } from '../repository-errors.ts';
+import { listDirectory } from '../list-directory.ts';
 import type { Repository } from '../repository.ts';
 import { publishedIds } from '../snapshot/visible.ts';
 import { lockSite } from '../worktree/lock-site.ts';
@@ -66,10 +66,7 @@ async function resolveHead(
 async function readRef(r: Repository, name: string): Promise<string | undefined> {
   if (!/^[A-Za-z0-9._-]{1,128}$/.test(name) || name.startsWith('.')) return undefined;
   const directory = join(r.layout.refs, name);
-  const files = await readdir(directory).catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
-    throw error;
-  });
+  const files = await listDirectory(directory);
   const file = files.find((entry) => entry.endsWith('.json'));
   return file === undefined ? undefined : (await readControlFile(join(directory, file), Ref))?.snapshot_id;
 }

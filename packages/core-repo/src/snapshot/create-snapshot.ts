@@ -12,8 +12,9 @@ import { auditAnchor } from '../audit/audit-log.ts';
 import { checkName, newSnapshotId } from '../names.ts';
 import type { OnProgress } from '../progress.ts';
 import { lockSite } from '../worktree/lock-site.ts';
+import { acquireLock, lockStatus, releaseLock } from '../worktree/locking.ts';
 import { settleWorktree } from '../worktree/settle.ts';
-import type { Worktree } from '../worktree/worktree.ts';
+import { requireSameFilesystem, type Worktree } from '../worktree/worktree.ts';
 import { descriptorChecksum, type Descriptor } from './descriptor.ts';
 import { abandonSnapshot, dropIntent } from './drop-snapshot.ts';
 import { findIntents, type Intent } from './intent.ts';
@@ -55,6 +56,10 @@ export interface SnapshotOptions {
   engine?: string | undefined;
   /** Refuse to publish a copy that lost anything. */
   strictMetadata?: boolean | undefined;
+  /** Take the lock for this snapshot alone, unless the session holds it already. */
+  lock?: boolean | undefined;
+  /** Called with the sockets, FIFOs and devices that the snapshot leaves out, in display form. */
+  onSkipped?: ((paths: string[]) => void) | undefined;
   /** Called when the session's own lease had run out and was taken up again with a new token. */
   onLockRenewed?: ((held: HeldLock) => void) | undefined;
   signal?: AbortSignal | undefined;
@@ -70,9 +75,19 @@ const QUIESCE_ROUNDS = 3;
  */
 export async function createSnapshot(w: Worktree, options: SnapshotOptions = {}): Promise<Descriptor> {
   for (const tag of options.tags ?? []) checkName('tag', tag);
+  await settleWorktree(w, { signal: options.signal });
+  if (options.lock !== true || (await lockStatus(w)).mine) return await createWithLock(w, options);
+  await acquireLock(w, { purpose: 'snapshot', signal: options.signal });
+  try {
+    return await createWithLock(w, options);
+  } finally {
+    await releaseLock(w).catch((failure: unknown) => w.repository.log.warn({ failure }, 'lock not released'));
+  }
+}
+
+async function createWithLock(w: Worktree, options: SnapshotOptions): Promise<Descriptor> {
   const { repository: r } = w;
   const site = lockSite(w);
-  await settleWorktree(w, { signal: options.signal });
   const held = await requireLock(site, (renewed) => options.onLockRenewed?.(renewed));
   const kept = keepLock(site, held);
   const pool = openTreePool();
@@ -96,30 +111,37 @@ async function prepare(
 ): Promise<Descriptor> {
   const { repository: r } = w;
   const signal = options.signal === undefined ? kept.lost : AbortSignal.any([options.signal, kept.lost]);
+  await requireSameFilesystem(w);
   const { engine } = await chooseEngine(r.layout.tmp, { requested: options.engine });
   options.onProgress?.({ type: 'phase', phase: 'scanning' });
   const scan = await scanTree(pool, w.path, { signal });
   checkPayloadRules(scan);
+  if (scan.specials.length > 0) options.onSkipped?.(scan.specials.map(displayPath));
   failpoint('publish:begin');
 
-  const id = newSnapshotId(r.clock.now());
-  await kept.check();
+  const proceed = async (): Promise<void> => {
+    signal.throwIfAborted();
+    await kept.check();
+  };
+  const nowMs = r.clock.now();
+  const id = newSnapshotId(nowMs);
+  await proceed();
   try {
     await announceSnapshot(r, await intentOf(w, held, id, engine));
     const task = { w, target: r.layout.unfinishedSnapshot(id), scan, signal, options };
     const cloned = await cloneSettled(engine, pool, task);
     failpoint('publish:clone');
-    await kept.check();
+    await proceed();
 
     options.onProgress?.({ type: 'phase', phase: 'publishing' });
     const manifest = serializeManifest(cloned.entries);
     failpoint('publish:manifest');
     if (options.strictMetadata === true && cloned.degradations.length > 0) throw new MetadataLossError(cloned.degradations);
     failpoint('publish:metadata');
-    const descriptor = await compose(w, held, { id, engine, manifest, cloned, options });
+    const descriptor = await compose(w, held, { id, nowMs, engine, manifest, cloned, options });
     failpoint('publish:compose');
-    await placeSnapshot(r, held, lockSite(w), { descriptor, manifest }, () => kept.check());
-    await kept.check();
+    await placeSnapshot(r, held, lockSite(w), { descriptor, manifest }, proceed);
+    await proceed();
     return descriptor;
   } catch (error) {
     await abandonSnapshot(r, id).catch((failure: unknown) => r.log.warn({ id, failure }, 'left for doctor to clean'));
@@ -158,10 +180,10 @@ async function cloneSettled(engine: SnapshotEngine, pool: TreePool, task: CloneT
   options.onProgress?.({ type: 'phase', phase: 'copying' });
   options.onProgress?.({ type: 'planned', files, bytes });
   let cloned = await cloneAndRead(engine, pool, w.path, target, { scan, signal, onProgress: advance(options.onProgress) });
-  if (options.consistency === 'best_effort') return cloned;
   for (let round = 1; ; round += 1) {
     const now = await scanTree(pool, w.path, { signal });
     checkPayloadRules(now);
+    if (options.consistency === 'best_effort') return cloned;
     const changed = diffScans(scan, now);
     if (changed.length === 0) return cloned;
     if (round > QUIESCE_ROUNDS) throw new ConsistencyUnavailableError(changed.map(displayPath));
@@ -183,21 +205,23 @@ function advance(onProgress: OnProgress | undefined): ((totals: { files: number;
 
 interface Parts {
   id: string;
+  nowMs: number;
   engine: SnapshotEngine;
   manifest: string;
   cloned: ClonedTree;
   options: SnapshotOptions;
 }
 
-async function compose(w: Worktree, held: HeldLock, { id, engine, manifest, cloned, options }: Parts): Promise<Descriptor> {
+async function compose(w: Worktree, held: HeldLock, parts: Parts): Promise<Descriptor> {
   const { repository: r } = w;
+  const { id, nowMs, engine, manifest, cloned, options } = parts;
   const { files, dirs, symlinks, bytes } = cloned.totals;
   const body = {
     snapshot_id: id,
     worktree_id: w.id,
     worktree_name: w.name,
     parent_snapshot_id: held.record.head_snapshot_id,
-    created_at: timestamp(r.clock.now()),
+    created_at: timestamp(nowMs),
     created_by: r.caller.actor,
     note: wellFormed(options.note ?? ''),
     tags: [...(options.tags ?? [])],

@@ -1,10 +1,9 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { prettyJson } from '@jvs/platform/canonical-json';
 import { parseStateRecord } from '@jvs/lock-lease';
 import { readControlFile } from '../control-file.ts';
-import { hasCode } from '@jvs/platform/errors';
+import { listDirectory } from '../list-directory.ts';
 import { SnapshotId } from '../names.ts';
 import type { Repository } from '../repository.ts';
 import { stateLog } from '../worktree/state-log.ts';
@@ -51,7 +50,7 @@ export function serializeIntent(intent: Intent): string {
 /** All intents, or those of one snapshot. Nothing for one that vanishes while it is read. */
 export async function findIntents(r: Repository, id?: string): Promise<FoundIntent[]> {
   const found: FoundIntent[] = [];
-  for (const file of await listIntents(r)) {
+  for (const file of await listDirectory(r.layout.intents)) {
     const [, snapshotId, kind, adoptSeq] = INTENT_FILE.exec(file) ?? [];
     if (snapshotId === undefined || (id !== undefined && snapshotId !== id)) continue;
     const path = join(r.layout.intents, file);
@@ -68,13 +67,4 @@ async function decided(r: Repository, worktreeId: string, seq: number, id: strin
   const record = await stateLog(r, worktreeId).read(seq);
   if (record === undefined) return 'open';
   return parseStateRecord(record).head_snapshot_id === id ? 'committed' : 'dead';
-}
-
-async function listIntents(r: Repository): Promise<string[]> {
-  try {
-    return await readdir(r.layout.intents);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw error;
-  }
 }

@@ -1,6 +1,7 @@
-import { open, readdir } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '@jvs/platform/errors';
+import { listDirectory } from '../list-directory.ts';
 import type { Repository } from '../repository.ts';
 
 const HEADER = /^base (\d{13}-[0-9a-f]{8}) /;
@@ -9,7 +10,7 @@ const HEADER = /^base (\d{13}-[0-9a-f]{8}) /;
 export async function readManifestBases(r: Repository): Promise<Set<string>> {
   const bases = new Set<string>();
   const head = Buffer.alloc(32);
-  for (const name of await readdir(r.layout.manifests)) {
+  for (const name of await listDirectory(r.layout.manifests)) {
     try {
       const file = await open(join(r.layout.manifests, name));
       try {

@@ -1,5 +1,6 @@
-import { readdir } from 'node:fs/promises';
 import { hasCode } from '@jvs/platform/errors';
+import { containedDirectory } from '@jvs/platform/contained-path';
+import { listDirectory } from '../list-directory.ts';
 import { PartialSnapshotError } from '../repository-errors.ts';
 import { SNAPSHOT_ID } from '../names.ts';
 import type { Repository } from '../repository.ts';
@@ -14,6 +15,7 @@ import { agrees, readReadyMarker } from './ready-marker.ts';
  */
 export async function requireVisible(r: Repository, id: string): Promise<Descriptor> {
   const descriptor = await readDescriptor(r, id);
+  await containedDirectory(r.root, r.layout.snapshot(id));
   const marker = await readReadyMarker(r.layout.snapshot(id));
   if (marker === undefined) throw new PartialSnapshotError(id, 'its tree has no .READY');
   if (!agrees(marker, descriptor)) throw new PartialSnapshotError(id, 'its .READY does not agree with its descriptor');
@@ -25,7 +27,7 @@ export async function requireVisible(r: Repository, id: string): Promise<Descrip
 /** Ids that have a descriptor and are not hidden by an intent, oldest first. Says nothing about their validity. */
 export async function publishedIds(r: Repository): Promise<string[]> {
   const hidden = new Set((await findIntents(r)).filter(({ state }) => state !== 'committed').map((found) => found.snapshotId));
-  const ids = (await readdir(r.layout.descriptors)).filter((file) => file.endsWith('.json')).map((file) => file.slice(0, -5));
+  const ids = (await listDirectory(r.layout.descriptors)).filter((file) => file.endsWith('.json')).map((file) => file.slice(0, -5));
   return ids.filter((id) => SNAPSHOT_ID.test(id) && !hidden.has(id)).sort();
 }
 

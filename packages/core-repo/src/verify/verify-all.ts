@@ -1,9 +1,9 @@
-import { readdir } from 'node:fs/promises';
 import { CodedError, hasCode } from '@jvs/platform/errors';
 import { openTreePool } from '@jvs/platform/tree';
 import { readState } from '@jvs/lock-lease';
 import { lineage } from '../history/lineage.ts';
 import { resolveSnapshot } from '../history/resolve-snapshot.ts';
+import { listDirectory } from '../list-directory.ts';
 import type { Repository } from '../repository.ts';
 import { findDescriptor } from '../snapshot/descriptor.ts';
 import { publishedIds, requireVisible } from '../snapshot/visible.ts';
@@ -98,7 +98,7 @@ async function verifyOne(id: string, verify: () => Promise<SnapshotVerification>
 
 async function verifyRefs(r: Repository): Promise<RepositoryVerification['refs']> {
   const refs: RepositoryVerification['refs'] = [];
-  for (const name of (await readdir(r.layout.refs)).sort()) {
+  for (const name of await listDirectory(r.layout.refs)) {
     const id = await resolveSnapshot(r, name).catch(() => null);
     const valid = id !== null && (await isVisible(r, id));
     refs.push({ name, snapshot_id: id, valid });

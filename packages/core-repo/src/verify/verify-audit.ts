@@ -1,10 +1,12 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { sha256 } from '@jvs/platform/digest';
 import { hasCode } from '@jvs/platform/errors';
+import type { ExclusiveLog } from '@jvs/platform/exclusive-log';
 import { parseStateRecord, type StateRecord } from '@jvs/lock-lease';
-import { auditEvents } from '../audit/audit-log.ts';
+import { auditEvents, auditLog } from '../audit/audit-log.ts';
+import { listDirectory } from '../list-directory.ts';
 import type { Repository } from '../repository.ts';
 import { findDescriptor } from '../snapshot/descriptor.ts';
 import { publishedIds } from '../snapshot/visible.ts';
@@ -63,14 +65,21 @@ async function walkChain(r: Repository, result: AuditVerification, seen: Seen): 
     result.problems.push(error.message);
   }
   if (result.count === 0) result.problems.push('the audit log is empty');
+  await checkGaps(auditLog(r), 'audit', result);
 }
 
 function forgetName({ configs }: Seen, name: string | null): void {
   for (const [digest, other] of configs) if (other === name) configs.delete(digest);
 }
 
+/** Records beyond a gap show that the ones between were removed. */
+async function checkGaps(log: ExclusiveLog, name: string, result: AuditVerification): Promise<void> {
+  const { beyondGap } = await log.garbage();
+  if (beyondGap.length > 0) result.problems.push(`records ${beyondGap.join(', ')} of the ${name} log lie beyond a gap`);
+}
+
 async function checkStates(r: Repository, result: AuditVerification, { events }: Seen): Promise<void> {
-  for (const worktreeId of (await readdir(r.layout.states)).sort()) {
+  for (const worktreeId of await listDirectory(r.layout.states)) {
     try {
       let newest: StateRecord | undefined;
       for await (const line of stateLog(r, worktreeId).records()) {
@@ -80,6 +89,7 @@ async function checkStates(r: Repository, result: AuditVerification, { events }:
         newest = parseStateRecord(line);
       }
       if (newest !== undefined && !events.has(newest.event_id)) result.audit_missing.push(newest.worktree);
+      await checkGaps(stateLog(r, worktreeId), `state (${newest?.worktree ?? worktreeId})`, result);
     } catch (error) {
       if (!hasCode(error, 'E_AUDIT_CHAIN_BROKEN') || !(error instanceof Error)) throw error;
       result.problems.push(`worktree ${worktreeId}: ${error.message}`);
@@ -119,14 +129,14 @@ const Archived = z.looseObject({ record_hash: z.string() });
 /** Chains of other replicas, and ones that were repaired, still count as anchors. */
 async function archivedHashes(r: Repository): Promise<Set<string>> {
   const hashes = new Set<string>();
-  const broken = (await readdir(r.layout.control)).filter((name) => name.startsWith('audit.broken-'));
-  const peers = await readdir(join(r.layout.audit, 'peers')).catch(() => []);
+  const broken = (await listDirectory(r.layout.control)).filter((name) => name.startsWith('audit.broken-'));
+  const peers = await listDirectory(join(r.layout.audit, 'peers'));
   const directories = [
     ...broken.map((name) => join(r.layout.control, name)),
     ...peers.map((name) => join(r.layout.audit, 'peers', name)),
   ];
   for (const directory of directories) {
-    for (const file of (await readdir(directory)).filter((name) => name.endsWith('.jsonl'))) {
+    for (const file of (await listDirectory(directory)).filter((name) => name.endsWith('.jsonl'))) {
       for (const line of (await readFile(join(directory, file), 'utf8')).split('\n')) {
         const parsed = line === '' ? undefined : Archived.safeParse(parseJson(line)).data;
         if (parsed !== undefined) hashes.add(parsed.record_hash);

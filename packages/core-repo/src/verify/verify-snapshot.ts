@@ -5,7 +5,7 @@ import { openTreePool, readTree, type TreePool } from '@jvs/platform/tree';
 import { READY_FILE } from '../layout.ts';
 import type { OnProgress } from '../progress.ts';
 import type { Repository } from '../repository.ts';
-import { findDescriptor, type Descriptor } from '../snapshot/descriptor.ts';
+import { findDescriptor, readDescriptor, type Descriptor } from '../snapshot/descriptor.ts';
 import { pathOf, readManifestEntries, serializeManifest } from '../snapshot/manifest.ts';
 import { agrees, readReadyMarker } from '../snapshot/ready-marker.ts';
 import { requireVisible } from '../snapshot/visible.ts';
@@ -48,6 +48,16 @@ export async function verifySnapshot(r: Repository, id: string, options: VerifyO
   const pool = openTreePool();
   try {
     return await verifyWith(pool, r, id, options);
+  } finally {
+    await pool.close();
+  }
+}
+
+/** Reads a snapshot that need not be visible: its descriptor is valid, and every byte is compared. */
+export async function verifySnapshotTree(r: Repository, id: string): Promise<SnapshotVerification> {
+  const pool = openTreePool();
+  try {
+    return await verifyPayload(pool, r, await readDescriptor(r, id), {});
   } finally {
     await pool.close();
   }

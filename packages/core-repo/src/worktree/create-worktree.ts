@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, rename, rmdir } from 'node:fs/promises';
+import { mkdir, rename, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { prettyJson, wellFormed } from '@jvs/platform/canonical-json';
 import { timestamp } from '@jvs/platform/clock';
+import { containedPath } from '@jvs/platform/contained-path';
 import { isThere, removeTree, syncDirectory, syncTree, writeNew } from '@jvs/platform/durable-fs';
 import { hasCode } from '@jvs/platform/errors';
 import { failpoint } from '@jvs/platform/failpoint';
@@ -10,6 +11,7 @@ import { parseStateRecord, type StateRecord } from '@jvs/lock-lease';
 import { appendAudit, SnapshotCondemnedError } from '../audit/audit-log.ts';
 import { eventOfState } from '../audit/event-of-state.ts';
 import type { AuditOperation } from '../audit/audit-record.ts';
+import { listDirectory } from '../list-directory.ts';
 import { checkName } from '../names.ts';
 import { ExistsError } from '../repository-errors.ts';
 import type { Repository } from '../repository.ts';
@@ -89,11 +91,9 @@ async function refuseTakenName(r: Repository, name: string): Promise<void> {
   const taken = (await worktreeNames(r)).find((other) => other.toLowerCase() === name.toLowerCase());
   if (taken !== undefined) throw new ExistsError('worktree', taken, 'Choose another name.');
   const path = r.layout.payload(name);
+  await containedPath(r.root, path);
   if (await isThere(path)) throw new ExistsError('directory', path, 'Move it away or choose another name.');
-  const beside = await readdir(join(path, '..')).catch((error: unknown) => {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw error;
-  });
+  const beside = await listDirectory(join(path, '..'));
   const clash = beside.find((other) => other.toLowerCase() === name.toLowerCase());
   if (clash !== undefined) throw new ExistsError('directory', clash, 'Names are unique without regard to case.');
 }

@@ -1,7 +1,5 @@
-import { join } from 'node:path';
 import { displayPath } from '@jvs/platform/byte-path';
 import { sha256OfByteString } from '@jvs/platform/digest';
-import { unlinkIfThere } from '@jvs/platform/durable-fs';
 import { allEntries, openTreePool, readTree, scanTree, type TreePool, type TreeScan } from '@jvs/platform/tree';
 import { chooseEngine, type Degradation } from '@jvs/snapshot-engine';
 import { READY_FILE } from '../layout.ts';
@@ -9,7 +7,6 @@ import type { OnProgress } from '../progress.ts';
 import type { Repository } from '../repository.ts';
 import type { Descriptor } from '../snapshot/descriptor.ts';
 import { pathOf, PayloadMismatchError, readManifestEntries, serializeManifest } from '../snapshot/manifest.ts';
-import { keepingDirectory } from '../snapshot/root-directory.ts';
 
 export interface MaterializeOptions {
   /** Read every byte of the result and compare hashes, not only names, types, sizes and modes. */
@@ -40,11 +37,10 @@ export async function materialize(
   const { engine } = await chooseEngine(r.layout.tmp);
   const pool = openTreePool();
   try {
-    const scan = await scanTree(pool, source, { signal });
+    const scan = await scanTree(pool, source, { skip: [READY_FILE], signal });
     onProgress?.({ type: 'phase', phase: 'copying' });
     onProgress?.({ type: 'planned', files: scan.totals.files, bytes: scan.totals.bytes });
     const degradations = await engine.clone(source, target, { scan, signal });
-    await keepingDirectory(target, () => unlinkIfThere(join(target, READY_FILE)));
     onProgress?.({ type: 'phase', phase: 'checking' });
     const isRead = verify || engine.cost === 'per byte' || expected === undefined;
     if (isRead) await compareContents(pool, target, expected, descriptor, signal);

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, lstat, mkdir, readdir, rename } from 'node:fs/promises';
+import { chmod, lstat, mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '@jvs/platform/errors';
+import { listDirectory } from '../list-directory.ts';
 import type { Repository } from '../repository.ts';
 
 /**
@@ -10,14 +11,14 @@ import type { Repository } from '../repository.ts';
  */
 export async function makeOpDirectory(r: Repository, opId: string): Promise<string> {
   const directory = r.layout.opDirectory(opId);
-  await mkdir(directory, { recursive: true });
+  await mkdir(directory);
   return directory;
 }
 
 /** Where the operation's directory is now: under its first name, or the one of its latest claim. */
 export async function findOpDirectory(r: Repository, opId: string): Promise<string | undefined> {
   const first = `op-${opId}`;
-  const names = (await readdir(r.layout.tmp)).filter((name) => name === first || name.startsWith(`${first}.`));
+  const names = (await listDirectory(r.layout.tmp)).filter((name) => name === first || name.startsWith(`${first}.`));
   const latest = names.sort((a, b) => claimNumber(a) - claimNumber(b)).at(-1);
   return latest === undefined ? undefined : join(r.layout.tmp, latest);
 }

@@ -144,6 +144,7 @@ async function giveNameBack(w: Worktree, op: string, inside: readonly string[]):
 async function arrive(w: Worktree, op: string, inside: readonly string[]): Promise<string[]> {
   if (!inside.includes('new')) return [];
   const intruders = await moveIntoPlace(op, 'new', w.path);
+  if (intruders.length > 0) failpoint('settle:intruder');
   await syncDirectory(join(w.path, '..'));
   return intruders;
 }
@@ -152,6 +153,7 @@ async function arrive(w: Worktree, op: string, inside: readonly string[]): Promi
 async function replaceLostDirectory(w: Worktree, record: StateRecord, pending: PendingOperation): Promise<Settlement | undefined> {
   const { repository: r } = w;
   if (await hasPayload(w)) {
+    await backfillAudit(r, record);
     const ended = await endOperation(w, record, 'end');
     return ended === 'lost' ? undefined : { operation: pending.op, outcome: 'done', intruders: [] };
   }

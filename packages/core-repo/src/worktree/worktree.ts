@@ -1,10 +1,12 @@
-import { readdir, realpath, stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { CodedError, hasCode } from '@jvs/platform/errors';
-import { containedPath, relativeInside } from '@jvs/platform/contained-path';
+import { containedDirectory, relativeInside } from '@jvs/platform/contained-path';
+import { listDirectory } from '../list-directory.ts';
 import { checkName } from '../names.ts';
 import { NotFoundError } from '../repository-errors.ts';
 import type { Repository } from '../repository.ts';
+import { PayloadUnsupportedError } from '../snapshot/payload-rules.ts';
 import { readWorktreeConfig, type WorktreeConfig } from './worktree-config.ts';
 
 /** A payload with its metadata. */
@@ -36,7 +38,15 @@ export async function findWorktree(r: Repository, path: string): Promise<Worktre
   if (name === undefined || name === '' || (first !== 'main' && first !== 'worktrees')) throw new NotInWorktreeError(path);
   const config = await readWorktreeConfig(r, name);
   if (config === undefined) throw new NotInWorktreeError(path);
-  return worktreeOf(r, name, config);
+  return await contained(worktreeOf(r, name, config));
+}
+
+/** A worktree whose metadata or payload is a symlink is none of this repository's. @throws PathEscapeError */
+async function contained(w: Worktree): Promise<Worktree> {
+  const { root, layout } = w.repository;
+  await containedDirectory(root, layout.worktreeMeta(w.name));
+  await containedDirectory(root, w.path);
+  return w;
 }
 
 /** @throws NameInvalidError, NotFoundError, PathEscapeError when its path leads out of the repository */
@@ -44,8 +54,7 @@ export async function openWorktree(r: Repository, name: string): Promise<Worktre
   checkName('worktree', name);
   const config = await readWorktreeConfig(r, name);
   if (config === undefined) throw new NotFoundError('worktree', name, 'Run "jvs worktree list" to see them.');
-  await containedPath(r.root, r.layout.payload(name));
-  return worktreeOf(r, name, config);
+  return await contained(worktreeOf(r, name, config));
 }
 
 export function worktreeOf(r: Repository, name: string, config: WorktreeConfig): Worktree {
@@ -54,7 +63,7 @@ export function worktreeOf(r: Repository, name: string, config: WorktreeConfig):
 
 /** Names that have metadata, sorted. */
 export async function worktreeNames(r: Repository): Promise<string[]> {
-  return (await readdir(r.layout.worktrees)).sort();
+  return await listDirectory(r.layout.worktrees);
 }
 
 /** Every worktree that has a valid configuration. @throws DescriptorCorruptError for one that is damaged */
@@ -62,9 +71,16 @@ export async function openWorktrees(r: Repository): Promise<Worktree[]> {
   const worktrees: Worktree[] = [];
   for (const name of await worktreeNames(r)) {
     const config = await readWorktreeConfig(r, name);
-    if (config !== undefined) worktrees.push(worktreeOf(r, name, config));
+    if (config !== undefined) worktrees.push(await contained(worktreeOf(r, name, config)));
   }
   return worktrees;
+}
+
+/** @throws PayloadUnsupportedError when the payload lies on another filesystem than the repository */
+export async function requireSameFilesystem({ path, repository: r }: Worktree): Promise<void> {
+  const [payload, control] = await Promise.all([stat(path), stat(r.layout.control)]);
+  if (payload.dev === control.dev) return;
+  throw new PayloadUnsupportedError([path], 'another filesystem is mounted there', 'Unmount it.');
 }
 
 /** Whether the payload directory is there. */
