@@ -1,7 +1,14 @@
 import { hostname, userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { UsageError, openLog } from '@jvs/cli-kit';
-import { findWorktree, openRepository, openWorktree, type Caller, type Repository, type Worktree } from '@jvs/core-repo';
+import {
+  findWorktree,
+  openRepository,
+  openWorktree,
+  type Caller,
+  type Repository,
+  type Worktree,
+} from '@jvs/core-repo';
 
 export interface CallerFlags {
   /** Overrides `JVS_SESSION`. */
@@ -47,7 +54,10 @@ function currentDirectory(): string {
   try {
     return process.cwd();
   } catch (error) {
-    throw new UsageError('The working directory no longer exists', { cause: error, hint: 'Go to another one: cd "$PWD"' });
+    throw new UsageError('The working directory no longer exists', {
+      cause: error,
+      hint: 'Go to another one: cd "$PWD"',
+    });
   }
 }
 
@@ -81,4 +91,3 @@ function fencingToken(): number | undefined {
 function nonEmpty(text: string | undefined): string | undefined {
   return text === undefined || text === '' ? undefined : text;
 }
-

@@ -5,7 +5,10 @@ import { hasCode } from '@jvs/platform/errors';
 import { DescriptorCorruptError } from './repository-errors.ts';
 
 /** Reads a JSON control file by its schema; undefined when there is none. @throws DescriptorCorruptError */
-export async function readControlFile<T extends z.ZodMiniType>(path: string, schema: T): Promise<z.infer<T> | undefined> {
+export async function readControlFile<T extends z.ZodMiniType>(
+  path: string,
+  schema: T,
+): Promise<z.infer<T> | undefined> {
   let text: string;
   try {
     text = await readRegularFile(path);
@@ -23,7 +26,10 @@ export async function readControlFile<T extends z.ZodMiniType>(path: string, sch
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
   const where = parsed.error.issues[0]?.path.join('.') ?? '';
-  throw new DescriptorCorruptError(path, where === '' ? 'has other fields than its format' : `has a wrong field "${where}"`);
+  throw new DescriptorCorruptError(
+    path,
+    where === '' ? 'has other fields than its format' : `has a wrong field "${where}"`,
+  );
 }
 
 /** Never waits: a FIFO in the place of a control file is damage, not somebody to wait for. */

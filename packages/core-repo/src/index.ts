@@ -15,7 +15,12 @@ export { createSnapshot, type SnapshotOptions } from './snapshot/create-snapshot
 export type { Descriptor } from './snapshot/descriptor.ts';
 export { verifyAll, type RepositoryVerification } from './verify/verify-all.ts';
 export { verifyAudit, type AuditVerification } from './verify/verify-audit.ts';
-export { verifySnapshot, type PathProblem, type SnapshotVerification, type VerifyOptions } from './verify/verify-snapshot.ts';
+export {
+  verifySnapshot,
+  type PathProblem,
+  type SnapshotVerification,
+  type VerifyOptions,
+} from './verify/verify-snapshot.ts';
 export { createWorktree, type CreatedWorktree, type CreateWorktreeOptions } from './worktree/create-worktree.ts';
 export { listWorktrees, type WorktreeListing } from './worktree/list-worktrees.ts';
 export { acquireLock, lockStatus, releaseLock, renewLock, type Lease, type LockReport } from './worktree/locking.ts';

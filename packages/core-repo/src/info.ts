@@ -21,7 +21,10 @@ export interface RepositoryInfo {
   total_worktrees: number;
 }
 
-export async function repositoryInfo(r: Repository, { engine }: { engine?: string | undefined } = {}): Promise<RepositoryInfo> {
+export async function repositoryInfo(
+  r: Repository,
+  { engine }: { engine?: string | undefined } = {},
+): Promise<RepositoryInfo> {
   const { leaseDurationMs, renewIntervalMs, maxClockSkewMs, stealGraceMs } = LOCK_DEFAULTS;
   return {
     format_version: 1,

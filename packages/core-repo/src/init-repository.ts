@@ -8,8 +8,7 @@ import { deleteTree, syncDirectory, syncTree, unlinkIfThere, writeNew } from '@j
 import { CodedError, hasCode } from '@jvs/platform/errors';
 import { sha256 } from '@jvs/platform/digest';
 import { openLog } from '@jvs/platform/exclusive-log';
-import { silentLog } from '@jvs/platform/log';
-import { openTreePool, scanTree } from '@jvs/platform/tree';
+import { withTreePool, scanTree } from '@jvs/platform/tree';
 import { chooseEngine, type Degradation } from '@jvs/snapshot-engine';
 import { layoutOf, MAIN_WORKTREE, standardDirectories, type Layout } from './layout.ts';
 import { checkName } from './names.ts';
@@ -96,7 +95,9 @@ async function refuseOccupied(target: string, parent: string, name: string): Pro
     throw new ExistsError(
       isRepository ? 'repository' : 'directory with files',
       target,
-      isRepository ? 'Go into it and run "jvs info".' : 'To version what is there: jvs init <new name> --import <that directory>.',
+      isRepository
+        ? 'Go into it and run "jvs info".'
+        : 'To version what is there: jvs init <new name> --import <that directory>.',
     );
   }
 }
@@ -190,8 +191,7 @@ async function importTree(
   signal: AbortSignal | undefined,
   onProgress: OnProgress | undefined,
 ): Promise<Omit<InitResult, 'repository'>> {
-  const pool = openTreePool();
-  try {
+  return await withTreePool(async (pool) => {
     onProgress?.({ type: 'phase', phase: 'scanning' });
     const scan = await scanTree(pool, source, { signal });
     checkPayloadRules(scan);
@@ -200,7 +200,5 @@ async function importTree(
     onProgress?.({ type: 'planned', files: scan.totals.files, bytes: scan.totals.bytes });
     const degradations = await engine.clone(source, layout.payload(MAIN_WORKTREE), { scan, signal });
     return { degradations, skipped: scan.specials.map(displayPath) };
-  } finally {
-    await pool.close();
-  }
+  });
 }

@@ -15,17 +15,23 @@ export class LockConflictError extends CodedError {
   readonly code = 'E_LOCK_CONFLICT';
   constructor(worktree: string, lock: LockState, earliestMs: number | undefined) {
     const earliest = earliestMs === undefined ? null : timestamp(earliestMs);
-    super(`Worktree "${worktree}" is locked by ${lock.holder_id} (session ${lock.session_id}) since ${lock.created_at}`, {
-      hint: earliest === null ? 'Try again.' : `Unless the holder renews, it can be taken over from ${earliest} on; --wait keeps trying.`,
-      details: {
-        worktree,
-        holder_id: lock.holder_id,
-        session_id: lock.session_id,
-        since: lock.created_at,
-        purpose: lock.purpose,
-        earliest_take_over: earliest,
+    super(
+      `Worktree "${worktree}" is locked by ${lock.holder_id} (session ${lock.session_id}) since ${lock.created_at}`,
+      {
+        hint:
+          earliest === null
+            ? 'Try again.'
+            : `Unless the holder renews, it can be taken over from ${earliest} on; --wait keeps trying.`,
+        details: {
+          worktree,
+          holder_id: lock.holder_id,
+          session_id: lock.session_id,
+          since: lock.created_at,
+          purpose: lock.purpose,
+          earliest_take_over: earliest,
+        },
       },
-    });
+    );
   }
 }
 

@@ -14,7 +14,10 @@ export class LockNotHeldError extends CodedError {
         ? `Nobody holds the lock of worktree "${worktree}"`
         : `The lock of worktree "${worktree}" is held by ${lock.holder_id} (session ${lock.session_id}) since ${lock.created_at}`,
       {
-        hint: lock === null ? 'Run "jvs lock acquire" first.' : 'Run "jvs lock status" to see the lease; locks are per user, host and session.',
+        hint:
+          lock === null
+            ? 'Run "jvs lock acquire" first.'
+            : 'Run "jvs lock status" to see the lease; locks are per user, host and session.',
         details: { worktree, ...holderDetails(record) },
       },
     );
@@ -28,11 +31,18 @@ export class FencingMismatchError extends CodedError {
     const { lock } = record;
     super(
       `Fencing token ${ourToken} for worktree "${worktree}" is no longer valid: ${
-        lock === null ? 'the lock was released' : `${lock.holder_id} has token ${lock.fencing_token} since ${lock.created_at}`
+        lock === null
+          ? 'the lock was released'
+          : `${lock.holder_id} has token ${lock.fencing_token} since ${lock.created_at}`
       }`,
       {
         hint: 'Another process took the lock while this one was not renewing it. Acquire it again and repeat the command.',
-        details: { worktree, our_token: ourToken, current_token: lock?.fencing_token ?? null, ...holderDetails(record) },
+        details: {
+          worktree,
+          our_token: ourToken,
+          current_token: lock?.fencing_token ?? null,
+          ...holderDetails(record),
+        },
       },
     );
   }

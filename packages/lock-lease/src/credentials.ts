@@ -23,11 +23,16 @@ export class StateHomeError extends CodedError {
   readonly code = 'E_IO';
   constructor(directory: string | undefined, cause?: unknown) {
     const errno = cause instanceof Error && 'code' in cause ? String(cause.code) : 'ENOENT';
-    super(directory === undefined ? 'There is no state directory' : `The state directory "${directory}" cannot be used (${errno})`, {
-      cause,
-      hint: 'Set XDG_STATE_HOME to a directory that you can write to.',
-      details: { errno, path: directory ?? null },
-    });
+    super(
+      directory === undefined
+        ? 'There is no state directory'
+        : `The state directory "${directory}" cannot be used (${errno})`,
+      {
+        cause,
+        hint: 'Set XDG_STATE_HOME to a directory that you can write to.',
+        details: { errno, path: directory ?? null },
+      },
+    );
   }
 }
 
@@ -50,9 +55,19 @@ export async function stateDirectory(site: Pick<LockSite, 'credentialsDirectory'
 }
 
 /** @throws StateHomeError */
-export async function writeCredentials(site: LockSite, lockId: string, nonce: string, fencingToken: number): Promise<void> {
+export async function writeCredentials(
+  site: LockSite,
+  lockId: string,
+  nonce: string,
+  fencingToken: number,
+): Promise<void> {
   const directory = await stateDirectory(site);
-  const text = prettyJson({ nonce, session_id: site.caller.sessionId, worktree_id: site.worktreeId, fencing_token: fencingToken });
+  const text = prettyJson({
+    nonce,
+    session_id: site.caller.sessionId,
+    worktree_id: site.worktreeId,
+    fencing_token: fencingToken,
+  });
   try {
     await writeFile(join(directory, `${lockId}.json`), text, { mode: 0o600, flag: 'wx' });
   } catch (error) {

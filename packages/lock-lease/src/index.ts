@@ -1,5 +1,11 @@
 export { acquireLock, LockConflictError, requireLock, type AcquireOptions } from './acquire-lock.ts';
-export { checkFencing, FencingMismatchError, LockExpiredError, LockNotHeldError, type HeldLock } from './check-fencing.ts';
+export {
+  checkFencing,
+  FencingMismatchError,
+  LockExpiredError,
+  LockNotHeldError,
+  type HeldLock,
+} from './check-fencing.ts';
 export { StateHomeError } from './credentials.ts';
 export { filesystemNow, type LeaseState } from './lease-clock.ts';
 export { LOCK_DEFAULTS, LockState, SessionId } from './lock-state.ts';

@@ -22,7 +22,10 @@ export interface ReleaseOptions {
  * Gives the lock back. A free lock stays free, and undefined is returned.
  * @throws LockNotHeldError for another's lock without `force`; ReasonMissingError
  */
-export async function releaseLock(site: LockSite, { force = false, reason }: ReleaseOptions = {}): Promise<StateRecord | undefined> {
+export async function releaseLock(
+  site: LockSite,
+  { force = false, reason }: ReleaseOptions = {},
+): Promise<StateRecord | undefined> {
   if (force && (reason ?? '').trim() === '') throw new ReasonMissingError();
   for (;;) {
     const record = await readState(site);

@@ -22,7 +22,9 @@ export class ClockSkewError extends CodedError {
 }
 
 /** Whether a held lock may be taken over, and if not, from when on (epoch ms of the filesystem's clock). */
-export type TakeOver = { evidence: 'clock' | 'observation' } | { evidence: null; earliestMs: number; skew: ClockSkewError | undefined };
+export type TakeOver =
+  | { evidence: 'clock' | 'observation' }
+  | { evidence: null; earliestMs: number; skew: ClockSkewError | undefined };
 
 const Sighting = z.looseObject({ seq: z.int(), heartbeat_ms: z.int(), seen_at_ms: z.int(), boot_id: z.string() });
 
@@ -44,7 +46,8 @@ export async function findEvidence(site: LockSite, record: StateRecord, lock: Lo
   const watched = await observe(site, record.seq, heartbeat);
   if (watched >= patience) return { evidence: 'observation' };
   const byObservation = fsNow + patience - watched;
-  const earliestMs = oneClock && skew === undefined ? Math.min(takeOverTime(lock, heartbeat), byObservation) : byObservation;
+  const earliestMs =
+    oneClock && skew === undefined ? Math.min(takeOverTime(lock, heartbeat), byObservation) : byObservation;
   return { evidence: null, earliestMs, skew };
 }
 
@@ -55,7 +58,12 @@ async function observe(site: LockSite, seq: number, heartbeatMs: number): Promis
   const bootId = await readBootId();
   const now = site.clock.monotonic();
   const before = await readSighting(path);
-  if (before?.seq === seq && before.heartbeat_ms === heartbeatMs && before.boot_id === bootId && before.seen_at_ms <= now) {
+  if (
+    before?.seq === seq &&
+    before.heartbeat_ms === heartbeatMs &&
+    before.boot_id === bootId &&
+    before.seen_at_ms <= now
+  ) {
     return now - before.seen_at_ms;
   }
   const sighting = { seq, heartbeat_ms: heartbeatMs, seen_at_ms: now, boot_id: bootId };

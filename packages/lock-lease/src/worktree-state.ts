@@ -94,7 +94,11 @@ export function nextState(previous: StateRecord, change: StateChange, nowMs: num
 }
 
 /** Appends the record that follows `previous`, if no other came in between. */
-export async function appendState(site: LockSite, previous: StateRecord, change: StateChange): Promise<StateRecord | 'lost'> {
+export async function appendState(
+  site: LockSite,
+  previous: StateRecord,
+  change: StateChange,
+): Promise<StateRecord | 'lost'> {
   await site.beforeAppend(previous);
   const appended = await site.log.appendAt(previous.seq + 1, () => nextState(previous, change, site.clock.now()));
   return appended === 'lost' ? 'lost' : parseStateRecord(appended);

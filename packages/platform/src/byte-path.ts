@@ -77,7 +77,7 @@ export function displayPath(path: BytePath): string {
 
 function displayBytes(bytes: Buffer): string {
   let text = '';
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const length = sequenceLength(bytes[at] ?? 0);
     const decoded = length > 0 ? decodeOrNothing(bytes.subarray(at, at + length)) : undefined;
     text += decoded ?? `\\x${(bytes[at] ?? 0).toString(16).padStart(2, '0')}`;

@@ -36,7 +36,12 @@ async function linkOnce(path: string, data: string | Uint8Array, tempDirectory: 
  * Replaces the file at `path`: after a crash at any moment a reader finds the old bytes or all of the new ones.
  * POSIX rename(2) is atomic within one filesystem, so `tempDirectory` lies on the same one.
  */
-export async function replaceFile(path: string, data: string | Uint8Array, tempDirectory: string, mode = 0o666): Promise<void> {
+export async function replaceFile(
+  path: string,
+  data: string | Uint8Array,
+  tempDirectory: string,
+  mode = 0o666,
+): Promise<void> {
   const temp = join(tempDirectory, randomUUID());
   try {
     await writeNew(temp, data, true, mode);

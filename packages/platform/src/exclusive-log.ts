@@ -1,5 +1,5 @@
 import { randomInt, randomUUID } from 'node:crypto';
-import { link, readFile, readdir, stat, unlink } from 'node:fs/promises';
+import { link, readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { canonicalDigest, canonicalJson, type JsonObject } from './canonical-json.ts';
 import { systemClock, type Clock } from './clock.ts';
@@ -165,18 +165,22 @@ export function openLog(
     const { seq } = record;
     const temp = join(tempDirectory, randomUUID());
     const slot = slotPath(seq);
-    let failure: unknown;
+    let failure: Error | undefined;
     try {
       await writeNew(temp, line, true);
       step('temp');
-      await link(temp, slot).catch((error: unknown) => (failure = error));
+      failure = await link(temp, slot).then(
+        () => undefined,
+        (error: Error) => error,
+      );
       if (failure === undefined) step('link');
     } finally {
       // Gone before a failure is judged: a server that gave up on the link must find no source for it later.
       await unlinkIfThere(temp);
       step('unlink');
     }
-    const isOurs = (text: string | undefined): boolean => text !== undefined && text.replace(/\n$/, '') === line.slice(0, -1);
+    const isOurs = (text: string | undefined): boolean =>
+      text !== undefined && text.replace(/\n$/, '') === line.slice(0, -1);
     // A server may answer EEXIST to the retransmission of a link that it had made.
     if (failure !== undefined && !isOurs(await readIfThere(slot))) {
       if (hasCode(failure, 'EEXIST')) return 'lost';
@@ -260,11 +264,18 @@ export function openLog(
     return made;
   }
 
+  async function isOld(first: number, last: number): Promise<boolean> {
+    for (let seq = first; seq <= last; seq += 1) {
+      if (clock.now() - (await stat(slotPath(seq))).mtimeMs < FOLD_AGE_MS) return false;
+    }
+    return true;
+  }
+
   async function foldBucket(first: number): Promise<boolean> {
     const last = first + BUCKET - 1;
     const made = !(await isThere(segmentPath(first)));
     if (made) {
-      if (clock.now() - (await stat(slotPath(last))).mtimeMs < FOLD_AGE_MS) return false;
+      if (!(await isOld(first, last))) return false;
       const lines: string[] = [];
       for await (const record of records(first)) {
         lines.push(`${canonicalJson(record)}\n`);

@@ -1,4 +1,11 @@
-import { printFailedResult, printResult, UsageError, type CommandGroup, type CommandModule, type GlobalArgs } from '@jvs/cli-kit';
+import {
+  printFailedResult,
+  printResult,
+  UsageError,
+  type CommandGroup,
+  type CommandModule,
+  type GlobalArgs,
+} from '@jvs/cli-kit';
 import type { AuditRecord } from '@jvs/core-repo';
 import { currentRepository } from '../caller.ts';
 import { VerificationFailedError } from '../verification-failed-error.ts';
@@ -22,8 +29,10 @@ const showCommand: CommandModule<GlobalArgs, ShowArgs> = {
       .option('since', { type: 'string', describe: 'only events at or after this time (ISO 8601)' })
       .option('operation', { type: 'string', describe: 'only this operation' })
       .check(({ limit, since }) => {
-        if (limit !== undefined && (!Number.isInteger(limit) || limit < 0)) throw new UsageError('--limit is a whole number');
-        if (since !== undefined && Number.isNaN(Date.parse(since))) throw new UsageError(`--since is no time: ${since}`);
+        if (limit !== undefined && (!Number.isInteger(limit) || limit < 0))
+          throw new UsageError('--limit is a whole number');
+        if (since !== undefined && Number.isNaN(Date.parse(since)))
+          throw new UsageError(`--since is no time: ${since}`);
         return true;
       }),
   handler: async ({ json, limit, since, operation, debug }) => {

@@ -1,4 +1,12 @@
-import { colorsFor, formatBytes, interrupted, printResult, withProgress, type CommandModule, type GlobalArgs } from '@jvs/cli-kit';
+import {
+  colorsFor,
+  formatBytes,
+  interrupted,
+  printResult,
+  withProgress,
+  type CommandModule,
+  type GlobalArgs,
+} from '@jvs/cli-kit';
 import type { Diagnosis, RepairName } from '@jvs/core-repo';
 import { currentRepository } from '../caller.ts';
 
@@ -51,9 +59,13 @@ function describe({ healthy, findings, repairs, kept }: Diagnosis, dryRun: boole
   const { red, yellow, green, dim } = colorsFor('stdout');
   const colors = { info: dim, warning: yellow, error: red, critical: red };
   return [
-    ...repairs.map(({ repair, description }) => `${dryRun ? `Would ${repair}` : `Repaired (${repair})`}: ${description}`),
+    ...repairs.map(
+      ({ repair, description }) => `${dryRun ? `Would ${repair}` : `Repaired (${repair})`}: ${description}`,
+    ),
     ...(findings.length > 0 ? [`Findings (${findings.length}):`] : []),
-    ...findings.map(({ severity, category, description }) => `  [${colors[severity](severity)}] ${category}: ${description}`),
+    ...findings.map(
+      ({ severity, category, description }) => `  [${colors[severity](severity)}] ${category}: ${description}`,
+    ),
     ...kept.map(({ path, bytes }) => `Kept: ${path} (${formatBytes(bytes)})`),
     ...(healthy ? [green('Repository is healthy.')] : []),
   ].join('\n');

@@ -25,7 +25,8 @@ export const historyCommand: CommandModule<GlobalArgs, HistoryArgs> = {
       .option('tag', { type: 'string', describe: 'only snapshots with this tag' })
       .option('worktree', { type: 'string', describe: 'the worktree, where it is not the current one' })
       .check(({ limit }) => {
-        if (limit !== undefined && (!Number.isInteger(limit) || limit < 0)) throw new UsageError('--limit is a whole number');
+        if (limit !== undefined && (!Number.isInteger(limit) || limit < 0))
+          throw new UsageError('--limit is a whole number');
         return true;
       }),
   handler: async ({ json, limit, all, grep, tag, worktree, debug }) => {
@@ -35,16 +36,14 @@ export const historyCommand: CommandModule<GlobalArgs, HistoryArgs> = {
       ? wholeHistory(await currentRepository({ debug }), options)
       : history(await currentWorktree({ debug, worktree }), options);
     const found: HistoryEntry[] = [];
-    let failure: unknown;
     try {
       for await (const entry of entries) found.push(entry);
     } catch (error) {
-      failure = error;
+      // What could be read is shown before the gap is told of.
+      if (!json) printResult(false, found, () => found.map(lineOf).join('\n'));
+      throw error;
     }
-    if (failure === undefined || (!json && found.length > 0)) {
-      printResult(json, found, () => (found.length === 0 ? 'No snapshots yet.' : found.map(lineOf).join('\n')));
-    }
-    if (failure !== undefined) throw failure;
+    printResult(json, found, () => (found.length === 0 ? 'No snapshots yet.' : found.map(lineOf).join('\n')));
   },
 };
 

@@ -15,8 +15,14 @@ export const infoCommand: CommandModule<GlobalArgs, GlobalArgs> = {
         ['  Engine:', info.snapshot_engine ?? 'unknown (read-only)'],
         ['  Worktrees:', String(info.total_worktrees)],
         ['  Snapshots:', String(info.total_snapshots)],
-        ['  Lease:', `${formatDuration(info.lease_duration_ms)}, renewed every ${formatDuration(info.renew_interval_ms)}`],
-        ['  Clock skew:', `up to ${formatDuration(info.max_clock_skew_ms)}, grace ${formatDuration(info.steal_grace_ms)}`],
+        [
+          '  Lease:',
+          `${formatDuration(info.lease_duration_ms)}, renewed every ${formatDuration(info.renew_interval_ms)}`,
+        ],
+        [
+          '  Clock skew:',
+          `up to ${formatDuration(info.max_clock_skew_ms)}, grace ${formatDuration(info.steal_grace_ms)}`,
+        ],
       ];
       return `Repository: ${info.repo_root}\n${formatTable(rows)}`;
     });

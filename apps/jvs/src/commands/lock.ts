@@ -1,4 +1,11 @@
-import { interrupted, printResult, UsageError, type CommandGroup, type CommandModule, type GlobalArgs } from '@jvs/cli-kit';
+import {
+  interrupted,
+  printResult,
+  UsageError,
+  type CommandGroup,
+  type CommandModule,
+  type GlobalArgs,
+} from '@jvs/cli-kit';
 import { currentWorktree } from '../caller.ts';
 
 interface LockArgs extends GlobalArgs {
@@ -38,7 +45,12 @@ const acquireCommand: CommandModule<GlobalArgs, AcquireArgs> = {
   handler: async ({ json, purpose, leaseMs, wait, ...flags }) => {
     const { acquireLock } = await import('@jvs/core-repo');
     const worktree = await currentWorktree(flags);
-    const lease = await acquireLock(worktree, { purpose, leaseDurationMs: leaseMs, waitMs: wait, signal: interrupted() });
+    const lease = await acquireLock(worktree, {
+      purpose,
+      leaseDurationMs: leaseMs,
+      waitMs: wait,
+      signal: interrupted(),
+    });
     printResult(json, lease, () =>
       [
         `Lock acquired on worktree '${worktree.name}'`,

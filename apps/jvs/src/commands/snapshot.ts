@@ -56,7 +56,8 @@ export const snapshotCommand: CommandModule<GlobalArgs, SnapshotArgs> = {
         strictMetadata,
         lock,
         onSkipped: warnOfSkipped,
-        onLockRenewed: (held) => printWarning(`the lease was over; taken up again with token ${held.lock.fencing_token}`),
+        onLockRenewed: (held) =>
+          printWarning(`the lease was over; taken up again with token ${held.lock.fencing_token}`),
         onProgress,
         signal: interrupted(),
       }),
@@ -68,7 +69,8 @@ export const snapshotCommand: CommandModule<GlobalArgs, SnapshotArgs> = {
 
 /** The text of the note: as given, or read from a file or from standard input (`-`). */
 function readNote(note: string | undefined, file: string | undefined): string | undefined {
-  if (note !== undefined && file !== undefined) throw new UsageError('The note is given twice, on the line and with -F');
+  if (note !== undefined && file !== undefined)
+    throw new UsageError('The note is given twice, on the line and with -F');
   const source = note === '-' ? '-' : file;
   if (source === undefined) return note;
   return readFileSync(source === '-' ? 0 : source, 'utf8').replace(/\n$/, '');

@@ -47,7 +47,8 @@ function describe(result: WorktreeStatus): string {
 
 function changesOf({ added, removed, modified, mode_changed, type_changed }: WorktreeStatus): string[] {
   const { green, red, yellow, cyan } = colorsFor('stdout');
-  const marked = (paths: readonly string[], mark: string): (readonly [string, string])[] => paths.map((path) => [path, mark]);
+  const marked = (paths: readonly string[], mark: string): (readonly [string, string])[] =>
+    paths.map((path) => [path, mark]);
   return [
     ...marked(added, green('+')),
     ...marked(removed, red('-')),

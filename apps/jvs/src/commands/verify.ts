@@ -58,7 +58,8 @@ export const verifyCommand: CommandModule<GlobalArgs, VerifyArgs> = {
 function parseShare(sample: string | undefined): number | undefined {
   if (sample === undefined) return undefined;
   const percent = Number(/^(\d+(?:\.\d+)?)%?$/.exec(sample)?.[1]);
-  if (!(percent > 0 && percent <= 100)) throw new UsageError(`--sample is a percentage above 0 and up to 100, not "${sample}"`);
+  if (!(percent > 0 && percent <= 100))
+    throw new UsageError(`--sample is a percentage above 0 and up to 100, not "${sample}"`);
   return percent / 100;
 }
 

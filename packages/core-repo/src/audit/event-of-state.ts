@@ -39,7 +39,13 @@ export async function eventOfState(r: Repository, record: StateRecord): Promise<
       const id = record.head_snapshot_id ?? '';
       const { descriptor_checksum: checksum } = await readDescriptor(r, id);
       const details = { descriptor_checksum: checksum.value, worktree: record.worktree };
-      return { ...base, operation: record.kind === 'head' ? 'snapshot' : 'repair', target: id, snapshot_id: id, details };
+      return {
+        ...base,
+        operation: record.kind === 'head' ? 'snapshot' : 'repair',
+        target: id,
+        snapshot_id: id,
+        details,
+      };
     }
     case 'create':
     case 'begin':
@@ -52,7 +58,10 @@ export async function eventOfState(r: Repository, record: StateRecord): Promise<
     case 'end':
     case 'remove': {
       const ended = previous?.pending ?? null;
-      const undone = record.kind === 'remove' ? ended?.op !== 'remove' : ended?.op === 'restore' && record.head_snapshot_id !== ended.snapshot_id;
+      const undone =
+        record.kind === 'remove'
+          ? ended?.op !== 'remove'
+          : ended?.op === 'restore' && record.head_snapshot_id !== ended.snapshot_id;
       return { ...base, operation: operationOf(ended), details: { phase: 'end', outcome: undone ? 'undone' : 'done' } };
     }
   }
@@ -75,7 +84,9 @@ function operationOf(pending: PendingOperation | null): AuditOperation {
       return 'worktree_rename';
     case 'remove':
       return 'worktree_remove';
-    default:
+    case 'create':
+    case 'unclaim':
+    case undefined:
       return 'worktree_create';
   }
 }

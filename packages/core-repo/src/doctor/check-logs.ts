@@ -29,6 +29,7 @@ async function checkLog(r: Repository, log: ExclusiveLog): Promise<Finding[]> {
   }
   const { beyondGap, shadowed } = await log.garbage();
   if (beyondGap.length > 0) add('error', 'E_AUDIT_CHAIN_BROKEN', `Records ${beyondGap.join(', ')} lie beyond a gap.`);
-  if (shadowed.length > 0) add('warning', null, `Records ${shadowed.join(', ')} differ from their segment and are not read.`);
+  if (shadowed.length > 0)
+    add('warning', null, `Records ${shadowed.join(', ')} differ from their segment and are not read.`);
   return findings;
 }

@@ -2,7 +2,7 @@ import { relative } from 'node:path';
 import { isThere, writeOnce } from '@jvs/platform/durable-fs';
 import { sha256OfByteString } from '@jvs/platform/digest';
 import { hasCode } from '@jvs/platform/errors';
-import { openTreePool, readTree } from '@jvs/platform/tree';
+import { withTreePool, readTree } from '@jvs/platform/tree';
 import { READY_FILE } from '../layout.ts';
 import type { Repository } from '../repository.ts';
 import { findDescriptor } from '../snapshot/descriptor.ts';
@@ -35,8 +35,7 @@ export async function rebuildManifests(r: Repository): Promise<Repair[]> {
   const repairs: Repair[] = [];
   const lost = await lostManifests(r);
   if (lost.length === 0) return repairs;
-  const pool = openTreePool();
-  try {
+  await withTreePool(async (pool) => {
     for (const id of lost) {
       const descriptor = await findDescriptor(r, id).catch(() => undefined);
       if (descriptor === undefined || !(await isThere(r.layout.snapshot(id)))) continue;
@@ -46,10 +45,11 @@ export async function rebuildManifests(r: Repository): Promise<Repair[]> {
       await writeOnce(r.layout.manifest(id), Buffer.from(text, 'latin1'), r.layout.tmp).catch((error: unknown) => {
         if (!hasCode(error, 'EEXIST')) throw error;
       });
-      repairs.push({ repair: 'rebuild_manifest', description: `Made the manifest of snapshot ${id} anew from its payload.` });
+      repairs.push({
+        repair: 'rebuild_manifest',
+        description: `Made the manifest of snapshot ${id} anew from its payload.`,
+      });
     }
-  } finally {
-    await pool.close();
-  }
+  });
   return repairs;
 }

@@ -51,7 +51,14 @@ async function explainIntent(r: Repository, found: FoundIntent): Promise<Finding
   }
   if (await isThere(r.layout.snapshot(id))) {
     const description = `Publication of snapshot ${id} stopped before its descriptor.`;
-    return { ...base, code: 'E_PARTIAL_SNAPSHOT', category: 'partial_publish', severity: 'warning', description, repair };
+    return {
+      ...base,
+      code: 'E_PARTIAL_SNAPSHOT',
+      category: 'partial_publish',
+      severity: 'warning',
+      description,
+      repair,
+    };
   }
   const description = `Publication of snapshot ${id} stopped before it was complete.`;
   return { ...base, category: 'orphan_intent', severity: 'warning', description, repair };
@@ -116,7 +123,12 @@ async function findLeftovers(r: Repository): Promise<Leftover[]> {
 }
 
 function idsIn(files: readonly string[], end: string): Set<string> {
-  return new Set(files.filter((file) => file.endsWith(end)).map((file) => file.slice(0, -end.length)).filter((id) => SNAPSHOT_ID.test(id)));
+  return new Set(
+    files
+      .filter((file) => file.endsWith(end))
+      .map((file) => file.slice(0, -end.length))
+      .filter((id) => SNAPSHOT_ID.test(id)),
+  );
 }
 
 function explainLeftover(r: Repository, id: string, what: Leftover['what'], path: string): Finding {
@@ -156,4 +168,3 @@ export async function cleanIntents(r: Repository): Promise<Repair[]> {
   }
   return repairs;
 }
-

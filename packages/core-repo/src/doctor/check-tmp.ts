@@ -40,7 +40,8 @@ export async function cleanTmp(r: Repository): Promise<Repair[]> {
     repairs.push({ repair: 'clean_tmp', description: `Deleted ${relative(r.root, path)}.` });
   }
   let folded = await foldQuietly(r, auditLog(r));
-  for (const worktreeId of await listDirectory(r.layout.states)) folded += await foldQuietly(r, stateLog(r, worktreeId));
+  for (const worktreeId of await listDirectory(r.layout.states))
+    folded += await foldQuietly(r, stateLog(r, worktreeId));
   if (folded > 0) repairs.push({ repair: 'clean_tmp', description: `Packed ${folded * 256} old log records.` });
   return repairs;
 }

@@ -88,7 +88,14 @@ async function checkWorktree(w: Worktree, path: string): Promise<Finding[]> {
 
 function pending(w: Worktree, path: string, why: string): Finding {
   const description = `Worktree "${w.name}": ${why}.`;
-  return { category: 'pending_operation', code: 'E_WORKTREE_PENDING', severity: 'error', path, description, repair: 'settle' };
+  return {
+    category: 'pending_operation',
+    code: 'E_WORKTREE_PENDING',
+    severity: 'error',
+    path,
+    description,
+    repair: 'settle',
+  };
 }
 
 /** Directories among the payloads that belong to no worktree. */
@@ -146,7 +153,10 @@ export async function cleanLocks(r: Repository): Promise<Repair[]> {
     const record = await releaseAbandoned(lockSite(w));
     if (record === undefined) continue;
     await appendAudit(r, await eventOfState(r, record));
-    repairs.push({ repair: 'clean_locks', description: `Released the lock of worktree "${w.name}": ${record.reason ?? ''}.` });
+    repairs.push({
+      repair: 'clean_locks',
+      description: `Released the lock of worktree "${w.name}": ${record.reason ?? ''}.`,
+    });
   }
   return repairs;
 }

@@ -40,22 +40,30 @@ export interface Diagnosis {
 export async function doctor(r: Repository, options: DoctorOptions = {}): Promise<Diagnosis> {
   const wanted: RepairName[] = options.repairRuntime === true ? [...RUNTIME_REPAIRS] : [];
   if (options.repair !== undefined && !wanted.includes(options.repair)) wanted.push(options.repair);
-  const made = options.dryRun === true ? [] : await withReserve(r.layout, () => makeRepairs(r, wanted));
-  const findings = [
-    ...(await checkLayout(r)),
-    ...(await checkWorktrees(r)),
-    ...(await checkPublications(r)),
-    ...(await checkManifests(r)),
-    ...(await checkLogs(r)),
-    ...(await checkTmp(r)),
-  ];
+  const made = options.dryRun === true ? [] : await makeRepairs(r, wanted);
+  const findings: Finding[] = [];
+  for (const check of CHECKS) findings.push(...(await examine(() => check(r))));
   if (options.strict === true) {
     const { signal, onProgress } = options;
-    findings.push(...explainVerification(await verifyAll(r, { signal, onProgress })));
+    findings.push(...(await examine(async () => explainVerification(await verifyAll(r, { signal, onProgress })))));
   }
   const distinct = dedupe(findings);
   const repairs = options.dryRun === true ? distinct.flatMap((finding) => foreseen(finding, wanted)) : made;
   return { healthy: isHealthy(distinct), findings: distinct, repairs, kept: await keptTrees(r) };
+}
+
+const CHECKS = [checkLayout, checkWorktrees, checkPublications, checkManifests, checkLogs, checkTmp];
+
+/** A check that meets damage it cannot see past tells of that damage. */
+async function examine(check: () => Promise<Finding[]>): Promise<Finding[]> {
+  try {
+    return await check();
+  } catch (error) {
+    if (!(error instanceof CodedError)) throw error;
+    const { code, message, details } = error;
+    const path = typeof details['path'] === 'string' ? details['path'] : null;
+    return [{ category: 'damage', code, severity: 'error', path, description: `${message}.`, repair: null }];
+  }
 }
 
 function foreseen({ repair, description }: Finding, wanted: readonly RepairName[]): Repair[] {
@@ -72,7 +80,9 @@ const REPAIRS: Record<RepairName, (r: Repository) => Promise<Repair[]>> = {
   reserve: async (r) => {
     const before = await checkLayout(r);
     const isMissing = before.some(({ category }) => category === 'reserve_missing');
-    return isMissing && (await refillReserve(r.layout)) ? [{ repair: 'reserve', description: 'Wrote the reserve.' }] : [];
+    return isMissing && (await refillReserve(r.layout))
+      ? [{ repair: 'reserve', description: 'Wrote the reserve.' }]
+      : [];
   },
   advance_head: advanceHead,
   drop_orphan: dropOrphans,
@@ -82,12 +92,13 @@ const REPAIRS: Record<RepairName, (r: Repository) => Promise<Repair[]>> = {
 async function makeRepairs(r: Repository, names: readonly RepairName[]): Promise<Repair[]> {
   const repairs: Repair[] = [];
   for (const name of names) {
+    const isExplicit = EXPLICIT_REPAIRS.some((explicit) => explicit === name);
     try {
-      const made = await REPAIRS[name](r);
+      // Runtime repairs may be begun again from the start; those that decide something may not.
+      const made = isExplicit ? await REPAIRS[name](r) : await withReserve(r.layout, () => REPAIRS[name](r));
       repairs.push(...made);
       if (made.length > 0) await recordRepairs(r, name, made);
     } catch (error) {
-      const isExplicit = EXPLICIT_REPAIRS.some((explicit) => explicit === name);
       if (isExplicit || !(error instanceof CodedError)) throw error;
       r.log.warn({ repair: name, error }, 'repair given up');
     }

@@ -21,7 +21,10 @@ import type { Repair } from './finding.ts';
 export class NotAdoptableError extends CodedError {
   readonly code = 'E_PARTIAL_SNAPSHOT';
   constructor(id: string, why: string) {
-    super(`Snapshot ${id} cannot become the head: ${why}`, { hint: 'Run "jvs doctor" again.', details: { snapshot_id: id, why } });
+    super(`Snapshot ${id} cannot become the head: ${why}`, {
+      hint: 'Run "jvs doctor" again.',
+      details: { snapshot_id: id, why },
+    });
   }
 }
 
@@ -36,7 +39,8 @@ async function uncommitted(r: Repository): Promise<Candidate[]> {
   const candidates: Candidate[] = [];
   for (const found of await findIntents(r)) {
     const w = worktrees.find(({ id }) => id === found.intent.worktree_id);
-    if (w !== undefined && found.state === 'dead' && (await isComplete(r, found.snapshotId))) candidates.push({ found, w });
+    if (w !== undefined && found.state === 'dead' && (await isComplete(r, found.snapshotId)))
+      candidates.push({ found, w });
   }
   return candidates;
 }
@@ -53,7 +57,8 @@ export async function advanceHead(r: Repository): Promise<Repair[]> {
     if (head === candidate.found.intent.parent_snapshot_id) candidates.push(candidate);
   }
   const [first, ...others] = candidates;
-  if (first === undefined) throw new NotFoundError('uncommitted snapshot to advance to', 'head', 'Run "jvs doctor" to see findings.');
+  if (first === undefined)
+    throw new NotFoundError('uncommitted snapshot to advance to', 'head', 'Run "jvs doctor" to see findings.');
   if (others.length > 0) {
     const ids = candidates.map(({ found }) => found.snapshotId);
     throw new AmbiguousIdError('advance_head', ids);
@@ -104,7 +109,10 @@ export async function dropOrphans(r: Repository): Promise<Repair[]> {
   const repairs: Repair[] = [];
   for (const { found, w } of await uncommitted(r)) {
     if (!(await dropIntent(r, found))) continue;
-    repairs.push({ repair: 'drop_orphan', description: `Deleted the uncommitted snapshot ${found.snapshotId} of worktree "${w.name}".` });
+    repairs.push({
+      repair: 'drop_orphan',
+      description: `Deleted the uncommitted snapshot ${found.snapshotId} of worktree "${w.name}".`,
+    });
   }
   return repairs;
 }

@@ -27,7 +27,7 @@ export interface Ancestor {
 /** From `id` back to the first ancestor. @throws LineageBrokenError, DescriptorCorruptError */
 export async function* lineage(r: Repository, id: string | null): AsyncGenerator<Ancestor> {
   const seen = new Set<string>();
-  for (let next = id; next !== null; ) {
+  for (let next = id; next !== null;) {
     if (seen.has(next)) throw new LineageBrokenError(next, 'it is its own ancestor');
     seen.add(next);
     const ancestor = await findAncestor(r, next);

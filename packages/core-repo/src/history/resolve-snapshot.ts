@@ -42,7 +42,8 @@ export async function resolveSnapshot(r: Repository, expression: string, w?: Wor
   const byRandom = expression.length >= 4 ? ids.filter((id) => id.slice(14).startsWith(expression)) : [];
   const found = byStart.length > 0 ? byStart : byRandom;
   if (found.length > 1) throw new AmbiguousIdError(expression, found);
-  if (found[0] === undefined) throw new NotFoundError('snapshot', expression, 'Run "jvs history" to see the snapshots.');
+  if (found[0] === undefined)
+    throw new NotFoundError('snapshot', expression, 'Run "jvs history" to see the snapshots.');
   return found[0];
 }
 

@@ -1,4 +1,4 @@
-import { openTreePool, readTree, scanTree } from '@jvs/platform/tree';
+import { withTreePool, readTree, scanTree } from '@jvs/platform/tree';
 import { readState } from '@jvs/lock-lease';
 import type { LeaseState, PendingOperation } from '@jvs/lock-lease';
 import type { OnProgress } from '../progress.ts';
@@ -31,8 +31,7 @@ export async function status(
   const record = await readState(lockSite(w));
   const { state, mine } = await lockStatus(w);
   const before = await headEntries(w, record.head_snapshot_id);
-  const pool = openTreePool();
-  try {
+  return await withTreePool(async (pool) => {
     const scan = await scanTree(pool, w.path, { signal });
     checkPayloadRules(scan);
     onProgress?.({ type: 'phase', phase: 'comparing' });
@@ -57,9 +56,7 @@ export async function status(
         type_changed: changes.type_changed.length,
       },
     };
-  } finally {
-    await pool.close();
-  }
+  });
 }
 
 async function headEntries(w: Worktree, head: string | null): Promise<readonly string[]> {

@@ -21,7 +21,11 @@ export interface Restored {
 
 /** Restores a snapshot as a new worktree; nothing that exists is touched. @throws as createWorktree */
 export async function restore(r: Repository, id: string, { name, ...options }: RestoreOptions = {}): Promise<Restored> {
-  const made = await createWorktree(r, name ?? automaticName(id, r.clock.now()), { ...options, from: id, operation: 'restore' });
+  const made = await createWorktree(r, name ?? automaticName(id, r.clock.now()), {
+    ...options,
+    from: id,
+    operation: 'restore',
+  });
   const { worktree, content, degradations, intruders } = made;
   return {
     mode: 'new_worktree',

@@ -5,14 +5,14 @@ import { sha256OfByteString } from '@jvs/platform/digest';
 import { CodedError } from '@jvs/platform/errors';
 import { failpoint } from '@jvs/platform/failpoint';
 import { readBootId } from '@jvs/platform/filesystem';
-import { diffScans, openTreePool, scanTree, type TreePool, type TreeScan } from '@jvs/platform/tree';
-import { keepLock, requireLock, type HeldLock, type KeptLock } from '@jvs/lock-lease';
+import { diffScans, withTreePool, scanTree, type TreePool, type TreeScan } from '@jvs/platform/tree';
+import { keepLock, type HeldLock, type KeptLock } from '@jvs/lock-lease';
 import { chooseEngine, cloneAndRead, updateClone, type ClonedTree, type SnapshotEngine } from '@jvs/snapshot-engine';
 import { auditAnchor } from '../audit/audit-log.ts';
 import { checkName, newSnapshotId } from '../names.ts';
 import type { OnProgress } from '../progress.ts';
 import { lockSite } from '../worktree/lock-site.ts';
-import { acquireLock, lockStatus, releaseLock } from '../worktree/locking.ts';
+import { acquireLock, lockStatus, releaseLock, requireHeldLock } from '../worktree/locking.ts';
 import { settleWorktree } from '../worktree/settle.ts';
 import { requireSameFilesystem, type Worktree } from '../worktree/worktree.ts';
 import { descriptorChecksum, type Descriptor } from './descriptor.ts';
@@ -20,7 +20,7 @@ import { abandonSnapshot, dropIntent } from './drop-snapshot.ts';
 import { findIntents, type Intent } from './intent.ts';
 import { serializeManifest } from './manifest.ts';
 import { checkPayloadRules } from './payload-rules.ts';
-import { announceSnapshot, commitSnapshot, placeSnapshot } from './publish.ts';
+import { announceSnapshot, commitSnapshot, lossBehind, placeSnapshot } from './publish.ts';
 import { isComplete } from './visible.ts';
 
 /** The source changed during a quiesced snapshot, again and again. */
@@ -88,17 +88,15 @@ export async function createSnapshot(w: Worktree, options: SnapshotOptions = {})
 async function createWithLock(w: Worktree, options: SnapshotOptions): Promise<Descriptor> {
   const { repository: r } = w;
   const site = lockSite(w);
-  const held = await requireLock(site, (renewed) => options.onLockRenewed?.(renewed));
+  const held = await requireHeldLock(w, options.onLockRenewed);
   const kept = keepLock(site, held);
-  const pool = openTreePool();
   try {
-    const descriptor = await prepare(w, held, kept, pool, options);
+    const descriptor = await withTreePool((pool) => prepare(w, held, kept, pool, options));
     await commitSnapshot(r, held, site, descriptor.snapshot_id);
     await sweepDeadIntents(w).catch((failure: unknown) => r.log.warn({ failure }, 'sweeping failed'));
     return descriptor;
   } finally {
     kept.stop();
-    await pool.close();
   }
 }
 
@@ -136,7 +134,8 @@ async function prepare(
     options.onProgress?.({ type: 'phase', phase: 'publishing' });
     const manifest = serializeManifest(cloned.entries);
     failpoint('publish:manifest');
-    if (options.strictMetadata === true && cloned.degradations.length > 0) throw new MetadataLossError(cloned.degradations);
+    if (options.strictMetadata === true && cloned.degradations.length > 0)
+      throw new MetadataLossError(cloned.degradations);
     failpoint('publish:metadata');
     const descriptor = await compose(w, held, { id, nowMs, engine, manifest, cloned, options });
     failpoint('publish:compose');
@@ -145,7 +144,7 @@ async function prepare(
     return descriptor;
   } catch (error) {
     await abandonSnapshot(r, id).catch((failure: unknown) => r.log.warn({ id, failure }, 'left for doctor to clean'));
-    throw error;
+    throw await lossBehind(error, lockSite(w), held);
   }
 }
 
@@ -179,7 +178,11 @@ async function cloneSettled(engine: SnapshotEngine, pool: TreePool, task: CloneT
   const { files, bytes } = scan.totals;
   options.onProgress?.({ type: 'phase', phase: 'copying' });
   options.onProgress?.({ type: 'planned', files, bytes });
-  let cloned = await cloneAndRead(engine, pool, w.path, target, { scan, signal, onProgress: advance(options.onProgress) });
+  let cloned = await cloneAndRead(engine, pool, w.path, target, {
+    scan,
+    signal,
+    onProgress: advance(options.onProgress),
+  });
   for (let round = 1; ; round += 1) {
     const now = await scanTree(pool, w.path, { signal });
     checkPayloadRules(now);

@@ -37,7 +37,9 @@ export const Descriptor = z.strictObject({
 export type Descriptor = z.infer<typeof Descriptor>;
 
 /** SHA-256 of the canonical bytes of everything but the checksum itself and `integrity_state`. */
-export function descriptorChecksum(descriptor: Omit<Descriptor, 'descriptor_checksum' | 'integrity_state'>): z.infer<typeof Checksum> {
+export function descriptorChecksum(
+  descriptor: Omit<Descriptor, 'descriptor_checksum' | 'integrity_state'>,
+): z.infer<typeof Checksum> {
   return { algo: 'sha256', value: canonicalDigest(descriptor, 'descriptor_checksum', 'integrity_state') };
 }
 

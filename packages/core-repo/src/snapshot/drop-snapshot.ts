@@ -60,4 +60,3 @@ export async function removeManifest(r: Repository, id: string): Promise<void> {
     if (!hasCode(error, 'ENOENT')) throw error;
   });
 }
-

@@ -55,7 +55,11 @@ function parseLine(line: string): string | undefined {
  * @returns undefined when the manifest is lost: missing, or standing on a base that is missing.
  * @throws PayloadMismatchError when it does not hash to `expectedHash`
  */
-export async function readManifestEntries(r: Repository, id: string, expectedHash: string): Promise<string[] | undefined> {
+export async function readManifestEntries(
+  r: Repository,
+  id: string,
+  expectedHash: string,
+): Promise<string[] | undefined> {
   const stored = await readStored(r, id);
   if (stored === undefined) return undefined;
   const header = /^base (\S+) \d+\n/.exec(stored);

@@ -21,10 +21,18 @@ export function checkPayloadRules(scan: TreeScan): void {
   const reserved = entriesOf(scan, '').filter(({ name }) => name === CONTROL_DIRECTORY || name === READY_FILE);
   if (reserved.length > 0) {
     const names = reserved.map(({ name }) => name);
-    throw new PayloadUnsupportedError(names, 'jvs keeps that name in the root of a payload for itself', 'Rename or remove it.');
+    throw new PayloadUnsupportedError(
+      names,
+      'jvs keeps that name in the root of a payload for itself',
+      'Rename or remove it.',
+    );
   }
   if (scan.mounts.length > 0) {
     const names = scan.mounts.slice(0, SHOWN).map((path) => displayPath(path));
-    throw new PayloadUnsupportedError(names, 'another filesystem is mounted there', 'Unmount it, or keep it outside the worktree.');
+    throw new PayloadUnsupportedError(
+      names,
+      'another filesystem is mounted there',
+      'Unmount it, or keep it outside the worktree.',
+    );
   }
 }

@@ -1,9 +1,24 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isThere, syncDirectory, syncTree, unlinkIfThere, writeNew, writeOnce, writeOnceUnsynced } from '@jvs/platform/durable-fs';
+import {
+  isThere,
+  syncDirectory,
+  syncTree,
+  unlinkIfThere,
+  writeNew,
+  writeOnce,
+  writeOnceUnsynced,
+} from '@jvs/platform/durable-fs';
 import { CodedError, hasCode } from '@jvs/platform/errors';
 import { failpoint } from '@jvs/platform/failpoint';
-import { appendState, FencingMismatchError, readState, type HeldLock, type LockSite, type StateRecord } from '@jvs/lock-lease';
+import {
+  appendState,
+  FencingMismatchError,
+  readState,
+  type HeldLock,
+  type LockSite,
+  type StateRecord,
+} from '@jvs/lock-lease';
 import { appendAudit } from '../audit/audit-log.ts';
 import { eventOfState } from '../audit/event-of-state.ts';
 import { READY_FILE } from '../layout.ts';
@@ -104,6 +119,14 @@ async function appendHead(r: Repository, held: HeldLock, site: LockSite, id: str
   if (appended !== 'lost') return appended;
   await abandonSnapshot(r, id);
   throw await lostError(site, held);
+}
+
+/** Files of ours that vanish were removed by whoever found our lock gone: the loss is the failure, not the missing file. */
+export async function lossBehind(error: unknown, site: LockSite, held: HeldLock): Promise<unknown> {
+  if (!hasCode(error, 'ENOENT')) return error;
+  const now = await readState(site);
+  const isOurs = now.lock?.fencing_token === held.lock.fencing_token;
+  return isOurs ? error : new FencingMismatchError(site.worktree, held.lock.fencing_token, now);
 }
 
 /** Why an author may not go on, by the lock as it is now. */

@@ -26,8 +26,12 @@ export async function requireVisible(r: Repository, id: string): Promise<Descrip
 
 /** Ids that have a descriptor and are not hidden by an intent, oldest first. Says nothing about their validity. */
 export async function publishedIds(r: Repository): Promise<string[]> {
-  const hidden = new Set((await findIntents(r)).filter(({ state }) => state !== 'committed').map((found) => found.snapshotId));
-  const ids = (await listDirectory(r.layout.descriptors)).filter((file) => file.endsWith('.json')).map((file) => file.slice(0, -5));
+  const hidden = new Set(
+    (await findIntents(r)).filter(({ state }) => state !== 'committed').map((found) => found.snapshotId),
+  );
+  const ids = (await listDirectory(r.layout.descriptors))
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => file.slice(0, -5));
   return ids.filter((id) => SNAPSHOT_ID.test(id) && !hidden.has(id)).sort();
 }
 

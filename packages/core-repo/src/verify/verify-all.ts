@@ -1,5 +1,5 @@
 import { CodedError, hasCode } from '@jvs/platform/errors';
-import { openTreePool } from '@jvs/platform/tree';
+import { withTreePool } from '@jvs/platform/tree';
 import { readState } from '@jvs/lock-lease';
 import { lineage } from '../history/lineage.ts';
 import { resolveSnapshot } from '../history/resolve-snapshot.ts';
@@ -32,15 +32,12 @@ export interface RepositoryVerification {
 /** Verifies every visible snapshot, and that heads, lineages, refs and the chains of all logs agree with them. */
 export async function verifyAll(r: Repository, options: VerifyOptions = {}): Promise<RepositoryVerification> {
   const snapshots: SnapshotVerification[] = [];
-  const pool = openTreePool();
-  try {
+  await withTreePool(async (pool) => {
     const ids = await publishedIds(r);
     options.onProgress?.({ type: 'phase', phase: 'verifying' });
     options.onProgress?.({ type: 'planned', ...(await plannedWork(r, ids)) });
     for (const id of ids) snapshots.push(await verifyOne(id, () => verifyWith(pool, r, id, options)));
-  } finally {
-    await pool.close();
-  }
+  });
   const refs = await verifyRefs(r);
   const problems = await verifyLineages(r);
   const audit = await verifyAudit(r);

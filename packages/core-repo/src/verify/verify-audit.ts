@@ -56,7 +56,8 @@ async function walkChain(r: Repository, result: AuditVerification, seen: Seen): 
       const { object_sha256: digest, outcome, repo_id: repoId } = record.details;
       const createsWorktree = ['repo_init', 'worktree_create', 'restore'].includes(record.operation);
       if (createsWorktree && typeof digest === 'string') seen.configs.set(digest, record.target ?? '');
-      const isGone = record.operation === 'worktree_remove' ? outcome === 'done' : outcome === 'undone' && createsWorktree;
+      const isGone =
+        record.operation === 'worktree_remove' ? outcome === 'done' : outcome === 'undone' && createsWorktree;
       if (isGone) forgetName(seen, record.target);
       if (record.seq === 1 && repoId !== r.id) result.problems.push('record 1 is about another repository');
     }
@@ -101,7 +102,9 @@ async function checkAnchors(r: Repository, result: AuditVerification, { hashes }
   for (const id of await publishedIds(r)) {
     const descriptor = await findDescriptor(r, id).catch(() => undefined);
     if (descriptor === undefined || hashes.has(descriptor.audit_anchor)) continue;
-    result.problems.push(`snapshot ${id} was made after audit record ${descriptor.audit_anchor.slice(0, 12)}…, which is missing`);
+    result.problems.push(
+      `snapshot ${id} was made after audit record ${descriptor.audit_anchor.slice(0, 12)}…, which is missing`,
+    );
   }
 }
 
@@ -114,14 +117,15 @@ async function checkConfigs(r: Repository, result: AuditVerification, { configs,
       result.problems.push(`the configuration of worktree "${w.name}" is not the one that was recorded`);
     }
   }
-  for (const name of unmet.values()) result.problems.push(`worktree "${name}" is missing, and no record says that it was removed`);
+  for (const name of unmet.values())
+    result.problems.push(`worktree "${name}" is missing, and no record says that it was removed`);
 }
 
 async function isBeingCreated(r: Repository, worktreeId: string, events: ReadonlySet<string>): Promise<boolean> {
   const first = await stateLog(r, worktreeId)
     .read(1)
     .catch(() => undefined);
-  return first === undefined || !events.has(String(first['event_id']));
+  return first === undefined || !events.has(parseStateRecord(first).event_id);
 }
 
 const Archived = z.looseObject({ record_hash: z.string() });

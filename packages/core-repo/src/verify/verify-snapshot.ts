@@ -1,7 +1,7 @@
-import { displayPath } from '@jvs/platform/byte-path';
 import { sha256OfByteString } from '@jvs/platform/digest';
 import { hasCode } from '@jvs/platform/errors';
-import { openTreePool, readTree, type TreePool } from '@jvs/platform/tree';
+import { withTreePool, readTree, type TreePool } from '@jvs/platform/tree';
+import { compareManifests } from '../history/compare-manifests.ts';
 import { READY_FILE } from '../layout.ts';
 import type { OnProgress } from '../progress.ts';
 import type { Repository } from '../repository.ts';
@@ -44,27 +44,30 @@ export interface SnapshotVerification {
  * for nothing.
  * @throws NotFoundError, PartialSnapshotError
  */
-export async function verifySnapshot(r: Repository, id: string, options: VerifyOptions = {}): Promise<SnapshotVerification> {
-  const pool = openTreePool();
-  try {
+export async function verifySnapshot(
+  r: Repository,
+  id: string,
+  options: VerifyOptions = {},
+): Promise<SnapshotVerification> {
+  return await withTreePool(async (pool) => {
     return await verifyWith(pool, r, id, options);
-  } finally {
-    await pool.close();
-  }
+  });
 }
 
 /** Reads a snapshot that need not be visible: its descriptor is valid, and every byte is compared. */
 export async function verifySnapshotTree(r: Repository, id: string): Promise<SnapshotVerification> {
-  const pool = openTreePool();
-  try {
+  return await withTreePool(async (pool) => {
     return await verifyPayload(pool, r, await readDescriptor(r, id), {});
-  } finally {
-    await pool.close();
-  }
+  });
 }
 
 /** {@link verifySnapshot} for many snapshots with one pool. */
-export async function verifyWith(pool: TreePool, r: Repository, id: string, options: VerifyOptions): Promise<SnapshotVerification> {
+export async function verifyWith(
+  pool: TreePool,
+  r: Repository,
+  id: string,
+  options: VerifyOptions,
+): Promise<SnapshotVerification> {
   try {
     const descriptor = await requireVisible(r, id);
     return await verifyPayload(pool, r, descriptor, options);
@@ -158,7 +161,9 @@ async function verifyPayload(
   const found = [...entries, ...specials.map((path) => `${path}\0special`)].sort();
   if (expected === undefined) {
     const isWhole = sha256OfByteString(serializeManifest(found)) === root.value;
-    return isWhole ? { ...lost, payload_hash_valid: true } : mismatch('the payload differs, and the manifest is missing', []);
+    return isWhole
+      ? { ...lost, payload_hash_valid: true }
+      : mismatch('the payload differs, and the manifest is missing', []);
   }
   const problems = compare(expected, found);
   if (problems.length === 0) return { ...sound, payload_hash_valid: true };
@@ -170,7 +175,7 @@ function drawSample(entries: readonly string[], share: number): string[] {
   const files = entries.filter((entry) => entry.includes('\0file '));
   const total = files.reduce((sum, entry) => sum + sizeOf(entry), 0);
   const sample: string[] = [];
-  for (let bytes = 0; files.length > 0 && (sample.length === 0 || bytes < total * share); ) {
+  for (let bytes = 0; files.length > 0 && (sample.length === 0 || bytes < total * share);) {
     const [drawn = ''] = files.splice(Math.floor(Math.random() * files.length), 1);
     sample.push(drawn);
     bytes += sizeOf(drawn);
@@ -184,27 +189,13 @@ function sizeOf(entry: string): number {
 
 /** Both sorted. */
 function compare(expected: readonly string[], found: readonly string[]): PathProblem[] {
-  const problems: PathProblem[] = [];
-  const add = (path: string, problem: PathProblem['problem']): void => void problems.push({ path: displayPath(path), problem });
-  let i = 0;
-  let j = 0;
-  while (i < expected.length || j < found.length) {
-    const want = expected[i];
-    const have = found[j];
-    if (want === have) {
-      i += 1;
-      j += 1;
-    } else if (have === undefined || (want !== undefined && pathOf(want) < pathOf(have))) {
-      add(pathOf(want ?? ''), 'missing');
-      i += 1;
-    } else if (want === undefined || pathOf(have) < pathOf(want)) {
-      add(pathOf(have), 'extra');
-      j += 1;
-    } else {
-      add(pathOf(have), 'different');
-      i += 1;
-      j += 1;
-    }
-  }
-  return problems;
+  const { added, removed, ...different } = compareManifests(expected, found);
+  const problems: PathProblem[] = [
+    ...removed.map((path) => ({ path, problem: 'missing' as const })),
+    ...added.map((path) => ({ path, problem: 'extra' as const })),
+    ...Object.values(different)
+      .flat()
+      .map((path) => ({ path, problem: 'different' as const })),
+  ];
+  return problems.sort((a, b) => (a.path < b.path ? -1 : 1));
 }

@@ -7,7 +7,7 @@ import { containedPath } from '@jvs/platform/contained-path';
 import { isThere, removeTree, syncDirectory, syncTree, writeNew } from '@jvs/platform/durable-fs';
 import { hasCode } from '@jvs/platform/errors';
 import { failpoint } from '@jvs/platform/failpoint';
-import { parseStateRecord, type StateRecord } from '@jvs/lock-lease';
+import { parseStateRecord, readState, type StateRecord } from '@jvs/lock-lease';
 import { appendAudit, SnapshotCondemnedError } from '../audit/audit-log.ts';
 import { eventOfState } from '../audit/event-of-state.ts';
 import type { AuditOperation } from '../audit/audit-record.ts';
@@ -18,7 +18,9 @@ import type { Repository } from '../repository.ts';
 import { requireVisible } from '../snapshot/visible.ts';
 import { materialize, type Materialized, type MaterializeOptions } from './materialize.ts';
 import { endOperation, WorktreePendingError } from './end-operation.ts';
+import { lockSite } from './lock-site.ts';
 import { makeOpDirectory, moveIntoPlace } from './op-directory.ts';
+import { settleWorktree } from './settle.ts';
 import { stateLog } from './state-log.ts';
 import { worktreeNames, worktreeOf, type Worktree } from './worktree.ts';
 import type { WorktreeConfig } from './worktree-config.ts';
@@ -77,13 +79,7 @@ export async function createWorktree(
   failpoint('create:claim');
   const worktree = worktreeOf(r, name, config);
   const created = await register(worktree, opId, from ?? null, operation);
-  const intruders = await moveIntoPlace(op, 'new', worktree.path);
-  await syncDirectory(join(worktree.path, '..'));
-  failpoint('create:payload');
-  if ((await endOperation(worktree, created, 'end', operation)) === 'lost') throw new WorktreePendingError(name, 'create');
-  failpoint('create:end');
-  if (intruders.length === 0) await removeTree(op, r.layout.tmp);
-  return { worktree, intruders, ...made };
+  return { worktree, intruders: await arrive(worktree, created, op, operation), ...made };
 }
 
 /** Looks before much is copied; the claim itself is what decides. Names are unique without regard to case. */
@@ -103,7 +99,8 @@ async function claimName(r: Repository, meta: string, name: string): Promise<voi
   try {
     await rename(meta, r.layout.worktreeMeta(name));
   } catch (error) {
-    if (hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) throw new ExistsError('worktree', name, 'Choose another name.');
+    if (hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR'))
+      throw new ExistsError('worktree', name, 'Choose another name.');
     throw error;
   }
   await syncDirectory(r.layout.worktrees);
@@ -142,6 +139,33 @@ async function register(
   }
   failpoint('create:audit');
   return created;
+}
+
+/**
+ * Moves the payload into its place and ends the operation. Where another process has claimed it meanwhile, that one has
+ * ended it or is about to, and what the log then says is the outcome.
+ */
+async function arrive(
+  w: Worktree,
+  created: StateRecord,
+  op: string,
+  operation: AuditOperation | undefined,
+): Promise<string[]> {
+  try {
+    const intruders = await moveIntoPlace(op, 'new', w.path);
+    await syncDirectory(join(w.path, '..'));
+    failpoint('create:payload');
+    if ((await endOperation(w, created, 'end', operation)) !== 'lost') {
+      failpoint('create:end');
+      if (intruders.length === 0) await removeTree(op, w.repository.layout.tmp);
+      return intruders;
+    }
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+  }
+  await settleWorktree(w);
+  if ((await readState(lockSite(w))).kind === 'remove') throw new WorktreePendingError(w.name, 'create');
+  return [];
 }
 
 /** The name is given back, and the worktree never was. */

@@ -26,7 +26,12 @@ export async function listWorktrees(r: Repository): Promise<WorktreeListing[]> {
     listings.push(
       status === undefined
         ? { ...base, head_snapshot_id: null, lock_state: 'unknown', pending: { op: 'create' } }
-        : { ...base, head_snapshot_id: status.record.head_snapshot_id, lock_state: status.state, pending: status.record.pending },
+        : {
+            ...base,
+            head_snapshot_id: status.record.head_snapshot_id,
+            lock_state: status.state,
+            pending: status.record.pending,
+          },
     );
   }
   return listings;

@@ -4,6 +4,7 @@ import {
   lockStatus as status,
   releaseLock as release,
   renewLock as renew,
+  requireLock,
   type AcquireOptions,
   type HeldLock,
   type LockStatus,
@@ -35,6 +36,21 @@ export async function acquireLock(w: Worktree, options: AcquireOptions = {}): Pr
   return { lock: publicLock(held.lock), expires_at: timestamp(leaseEndMs ?? 0), state: 'held' };
 }
 
+/**
+ * The caller's own lock for a command that needs it. A lease that had run out is taken up again with a new token, on
+ * the record, and `onRenewed` learns of it.
+ * @throws LockNotHeldError, FencingMismatchError, LockExpiredError
+ */
+export async function requireHeldLock(w: Worktree, onRenewed?: (held: HeldLock) => void): Promise<HeldLock> {
+  let isNew = false;
+  const held = await requireLock(lockSite(w), () => (isNew = true));
+  if (isNew) {
+    await appendAudit(w.repository, await eventOfState(w.repository, held.record));
+    onRenewed?.(held);
+  }
+  return held;
+}
+
 /** @throws LockNotHeldError, LockExpiredError, FencingMismatchError */
 export async function renewLock(w: Worktree): Promise<Lease> {
   const { lock, leaseEndMs } = await renew(lockSite(w));
@@ -53,7 +69,10 @@ export async function renewLock(w: Worktree): Promise<Lease> {
 }
 
 /** Gives the lock back; `released` is false when it was free. @throws LockNotHeldError */
-export async function releaseLock(w: Worktree, options: ReleaseOptions = {}): Promise<{ worktree: string; released: boolean }> {
+export async function releaseLock(
+  w: Worktree,
+  options: ReleaseOptions = {},
+): Promise<{ worktree: string; released: boolean }> {
   const record = await withReserve(w.repository.layout, () => release(lockSite(w), options));
   if (record === undefined) return { worktree: w.name, released: false };
   await withReserve(w.repository.layout, async () => {

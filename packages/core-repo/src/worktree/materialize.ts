@@ -1,12 +1,12 @@
-import { displayPath } from '@jvs/platform/byte-path';
 import { sha256OfByteString } from '@jvs/platform/digest';
-import { allEntries, openTreePool, readTree, scanTree, type TreePool, type TreeScan } from '@jvs/platform/tree';
+import { allEntries, withTreePool, readTree, scanTree, type TreePool, type TreeScan } from '@jvs/platform/tree';
 import { chooseEngine, type Degradation } from '@jvs/snapshot-engine';
+import { compareManifests } from '../history/compare-manifests.ts';
 import { READY_FILE } from '../layout.ts';
 import type { OnProgress } from '../progress.ts';
 import type { Repository } from '../repository.ts';
 import type { Descriptor } from '../snapshot/descriptor.ts';
-import { pathOf, PayloadMismatchError, readManifestEntries, serializeManifest } from '../snapshot/manifest.ts';
+import { PayloadMismatchError, readManifestEntries, serializeManifest } from '../snapshot/manifest.ts';
 
 export interface MaterializeOptions {
   /** Read every byte of the result and compare hashes, not only names, types, sizes and modes. */
@@ -35,8 +35,7 @@ export async function materialize(
   const source = r.layout.snapshot(id);
   const expected = await readManifestEntries(r, id, descriptor.payload_root_hash.value);
   const { engine } = await chooseEngine(r.layout.tmp);
-  const pool = openTreePool();
-  try {
+  return await withTreePool(async (pool) => {
     const scan = await scanTree(pool, source, { skip: [READY_FILE], signal });
     onProgress?.({ type: 'phase', phase: 'copying' });
     onProgress?.({ type: 'planned', files: scan.totals.files, bytes: scan.totals.bytes });
@@ -46,9 +45,7 @@ export async function materialize(
     if (isRead) await compareContents(pool, target, expected, descriptor, signal);
     else await compareNames(pool, target, expected, id, signal);
     return { content: isRead ? 'verified' : 'unread', degradations };
-  } finally {
-    await pool.close();
-  }
+  });
 }
 
 async function compareContents(
@@ -61,7 +58,9 @@ async function compareContents(
   const entries = (await readTree(pool, target, { signal })).entries.sort();
   if (expected !== undefined) refuseDifferences(id, expected, entries);
   else if (sha256OfByteString(serializeManifest(entries)) !== root.value) {
-    throw new PayloadMismatchError(`The payload of snapshot ${id} differs from what was published, and its manifest is lost`);
+    throw new PayloadMismatchError(
+      `The payload of snapshot ${id} differs from what was published, and its manifest is lost`,
+    );
   }
 }
 
@@ -81,7 +80,9 @@ function shapesOf(scan: TreeScan): string[] {
   const shapes: string[] = [];
   for (const { path, kind, sizeBytes, metadata } of allEntries(scan)) {
     const mode = (Number(metadata.split(' ', 1)[0]) & 0o7777).toString(8).padStart(4, '0');
-    shapes.push(kind === 'file' ? `${path}\0file ${mode} ${sizeBytes}` : `${path}\0${kind} ${kind === 'symlink' ? '-' : mode} -`);
+    shapes.push(
+      kind === 'file' ? `${path}\0file ${mode} ${sizeBytes}` : `${path}\0${kind} ${kind === 'symlink' ? '-' : mode} -`,
+    );
   }
   return shapes;
 }
@@ -92,12 +93,13 @@ function withoutHash(entry: string): string {
 
 /** Both sorted. */
 function refuseDifferences(id: string, expected: readonly string[], found: readonly string[]): void {
-  const unmatched = new Set(expected);
-  const extra = found.filter((entry) => !unmatched.delete(entry));
-  if (unmatched.size === 0 && extra.length === 0) return;
-  const paths = [...new Set([...unmatched, ...extra].map(pathOf))].map(displayPath);
-  throw new PayloadMismatchError(`The payload of snapshot ${id} differs from its manifest: ${paths.slice(0, 10).join(', ')}`, {
-    hint: `Run "jvs verify ${id}" to see all of it.`,
-    details: { snapshot_id: id, paths: paths.slice(0, 10), count: paths.length },
-  });
+  const paths = Object.values(compareManifests(expected, found)).flat();
+  if (paths.length === 0) return;
+  throw new PayloadMismatchError(
+    `The payload of snapshot ${id} differs from its manifest: ${paths.slice(0, 10).join(', ')}`,
+    {
+      hint: `Run "jvs verify ${id}" to see all of it.`,
+      details: { snapshot_id: id, paths: paths.slice(0, 10), count: paths.length },
+    },
+  );
 }

@@ -37,7 +37,10 @@ const LISTINGS_APART_MS = 1000;
  * docs/specs/jvs.md, "Pending operations".
  * @throws WorktreePendingError when another holds the lock, or the operation is one that this version cannot settle
  */
-export async function settleWorktree(w: Worktree, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Settlement | undefined> {
+export async function settleWorktree(
+  w: Worktree,
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): Promise<Settlement | undefined> {
   for (;;) {
     signal?.throwIfAborted();
     const record = await readOrUnclaim(w);
@@ -87,7 +90,8 @@ async function readOrUnclaim(w: Worktree): Promise<StateRecord> {
 async function refuseUnlessOurs(w: Worktree, pending: PendingOperation): Promise<void> {
   const { record, mine } = await lockStatus(lockSite(w));
   const isOurs = record.lock === null || mine;
-  if (!isOurs || (pending.op !== 'create' && pending.op !== 'unclaim')) throw new WorktreePendingError(w.name, pending.op);
+  if (!isOurs || (pending.op !== 'create' && pending.op !== 'unclaim'))
+    throw new WorktreePendingError(w.name, pending.op);
 }
 
 /** A missing directory is believed only when it is missing twice. */
@@ -150,7 +154,11 @@ async function arrive(w: Worktree, op: string, inside: readonly string[]): Promi
 }
 
 /** The repository was copied without its runtime files: the payload is in place, or is made again from its snapshot. */
-async function replaceLostDirectory(w: Worktree, record: StateRecord, pending: PendingOperation): Promise<Settlement | undefined> {
+async function replaceLostDirectory(
+  w: Worktree,
+  record: StateRecord,
+  pending: PendingOperation,
+): Promise<Settlement | undefined> {
   const { repository: r } = w;
   if (await hasPayload(w)) {
     await backfillAudit(r, record);
@@ -164,6 +172,10 @@ async function replaceLostDirectory(w: Worktree, record: StateRecord, pending: P
   else if (pending.op === 'create') await mkdir(join(op, 'new'));
   await syncTree(op);
   failpoint('settle:rebuild');
-  await appendState(lockSite(w), record, { kind: 'begin', actor: r.caller.actor, pending: { ...pending, op_id: opId } });
+  await appendState(lockSite(w), record, {
+    kind: 'begin',
+    actor: r.caller.actor,
+    pending: { ...pending, op_id: opId },
+  });
   return undefined;
 }

@@ -35,7 +35,8 @@ export async function findWorktree(r: Repository, path: string): Promise<Worktre
   const inside = relativeInside(r.root, await realpath(resolve(path)));
   const [first, second] = inside?.split('/') ?? [];
   const name = first === 'worktrees' ? second : first;
-  if (name === undefined || name === '' || (first !== 'main' && first !== 'worktrees')) throw new NotInWorktreeError(path);
+  if (name === undefined || name === '' || (first !== 'main' && first !== 'worktrees'))
+    throw new NotInWorktreeError(path);
   const config = await readWorktreeConfig(r, name);
   if (config === undefined) throw new NotInWorktreeError(path);
   return await contained(worktreeOf(r, name, config));

@@ -3,4 +3,4 @@ export type { EntryKind, ScanEntry } from './packed-listing.ts';
 export { type ReadOptions, readTree, type TreeReading } from './read-tree.ts';
 export { allEntries, entriesOf, type ScanOptions, scanTree, type TreeScan } from './scan-tree.ts';
 export type { OwnerCount, TreeTotals } from './tree-job.ts';
-export { openTreePool, type TreePool } from './worker-pool.ts';
+export { openTreePool, type TreePool, withTreePool } from './worker-pool.ts';

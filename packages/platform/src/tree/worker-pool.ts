@@ -130,6 +130,16 @@ export function openTreePool({ threads = DEFAULT_THREADS }: { threads?: number }
   };
 }
 
+/** Lends `work` a pool of its own. */
+export async function withTreePool<Result>(work: (pool: TreePool) => Promise<Result>): Promise<Result> {
+  const pool = openTreePool();
+  try {
+    return await work(pool);
+  } finally {
+    await pool.close();
+  }
+}
+
 function settle(task: Task, reply: TreeReply): void {
   if ('result' in reply) task.resolve(reply.result as never);
   else if ('failure' in reply) task.reject(errnoError(reply.failure.code, reply.failure.syscall, reply.failure.path));
