@@ -35,6 +35,14 @@ export class LockConflictError extends CodedError {
   }
 }
 
+/** The worktree was removed in the meantime: its state log has ended. */
+export class WorktreeRemovedError extends CodedError {
+  readonly code = 'E_NOT_FOUND';
+  constructor(worktree: string) {
+    super(`Worktree "${worktree}" has been removed`, { details: { what: 'worktree', name: worktree } });
+  }
+}
+
 export interface AcquireOptions {
   /** What the lock is for, shown to those who meet it. Default: none. */
   purpose?: string | undefined;
@@ -86,6 +94,7 @@ export async function requireLock(site: LockSite, onRenewed: (held: HeldLock) =>
 async function tryAcquire(site: LockSite, options: AcquireOptions): Promise<HeldLock> {
   const record = await readState(site);
   const { lock } = record;
+  if (record.kind === 'remove') throw new WorktreeRemovedError(site.worktree);
   if (lock !== null && !(await ownLeaseIsOver(site, record, lock))) {
     const found = await findEvidence(site, record, lock);
     if (found.evidence === null) {

@@ -145,8 +145,9 @@ describe('a state home that cannot be used', () => {
 
   test('when it is needed to observe a lock', async ({ world }) => {
     await acquireLock(world.as('ada'));
+    writeFileSync(`${world.dir}/file`, '');
 
-    await expect(acquireLock(world.as('bob', { home: '/proc/jvs' }))).rejects.toMatchObject(unusable);
+    await expect(acquireLock(world.as('bob', { home: `${world.dir}/file/jvs/repo` }))).rejects.toMatchObject(unusable);
   });
 
   test('one that others could read is closed to them', async ({ world }) => {

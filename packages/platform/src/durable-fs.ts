@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { link, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
+import { chmod, link, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from './errors.ts';
 import { filesystemKind } from './filesystem.ts';
@@ -115,12 +115,24 @@ async function syncFile(path: Buffer): Promise<void> {
 export async function removeTree(path: string, trash: string): Promise<void> {
   const gone = join(trash, randomUUID());
   try {
-    await rename(path, gone);
+    await renameDirectory(path, gone);
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return;
     throw error;
   }
   await deleteTree(gone);
+}
+
+/**
+ * Renames a directory into another one. That changes its `..`, for which its owner must be allowed to write to it, so a
+ * read-only one is opened for the moment.
+ */
+export async function renameDirectory(from: string, to: string): Promise<void> {
+  const { mode } = await lstat(from);
+  const isClosed = (mode & 0o170200) === 0o040000;
+  if (isClosed) await chmod(from, (mode & 0o7777) | 0o200);
+  await rename(from, to);
+  if (isClosed) await chmod(to, mode & 0o7777);
 }
 
 /** Deletes a tree in place. For what has no name that anyone reads. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, lstat, mkdir, rename } from 'node:fs/promises';
+import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { renameDirectory } from '@jvs/platform/durable-fs';
 import { hasCode } from '@jvs/platform/errors';
 import { listDirectory } from '../list-directory.ts';
 import type { Repository } from '../repository.ts';
@@ -47,7 +48,7 @@ export async function moveIntoPlace(opDirectory: string, name: string, target: s
   const intruders: string[] = [];
   for (;;) {
     try {
-      await moveTree(join(opDirectory, name), target);
+      await renameDirectory(join(opDirectory, name), target);
       return intruders;
     } catch (error) {
       if (!hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) throw error;
@@ -58,13 +59,4 @@ export async function moveIntoPlace(opDirectory: string, name: string, target: s
       intruders.push(aside);
     }
   }
-}
-
-/** Renames a directory into another one, for which its owner must be allowed to write to it. */
-async function moveTree(from: string, to: string): Promise<void> {
-  const { mode } = await lstat(from);
-  const isClosed = (mode & 0o200) === 0;
-  if (isClosed) await chmod(from, (mode & 0o7777) | 0o200);
-  await rename(from, to);
-  if (isClosed) await chmod(to, mode & 0o7777);
 }

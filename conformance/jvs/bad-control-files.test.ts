@@ -1,0 +1,97 @@
+import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+
+import { test, worktreeId, type CliResult, type SavedRepository } from '@jvs/testkit';
+import { describe, expect } from 'vitest';
+
+type Damage = [string, (path: string) => void];
+
+/** What may happen to any file: it is gone, empty, cut short, noise, a directory, or one byte differs. */
+const DAMAGES: Damage[] = [
+  ['missing', (path) => rmSync(path)],
+  ['empty', (path) => truncateSync(path, 0)],
+  ['cut short', (path) => truncateSync(path, Math.floor(readFileSync(path).length / 2))],
+  ['noise', (path) => writeFileSync(path, Buffer.from([0, 255, 254, 10, 123, 34]))],
+  ['another JSON value', (path) => writeFileSync(path, 'null\n')],
+  [
+    'a directory',
+    (path) => {
+      rmSync(path);
+      mkdirSync(path);
+    },
+  ],
+  [
+    'one byte changed',
+    (path) => {
+      const bytes = readFileSync(path);
+      const middle = bytes.length >> 1;
+      bytes[middle] = (bytes[middle] ?? 0) ^ 1;
+      writeFileSync(path, bytes);
+    },
+  ],
+];
+
+const FILES: [string, (saved: SavedRepository) => string, Damage[]][] = [
+  ['config.json of a worktree', ({ control }) => `${control}/worktrees/main/config.json`, DAMAGES],
+  ['repo_id', ({ control }) => `${control}/repo_id`, DAMAGES],
+  ['a descriptor', ({ control, id }) => `${control}/descriptors/${id}.json`, DAMAGES],
+  ['.READY', ({ control, id }) => `${control}/snapshots/${id}/.READY`, DAMAGES],
+  ['a manifest', ({ control, id }) => `${control}/manifests/${id}.manifest`, DAMAGES.slice(1)],
+];
+
+describe.for(FILES)('%s', ([, pathOf, damages]) => {
+  test.for(damages)('%s: found by doctor --strict, and no command breaks down', async ([, damage], { saved, ada }) => {
+    damage(pathOf(saved));
+
+    const [doctor, ...others] = await Promise.all([
+      ada.run(['doctor', '--strict']),
+      ada.run(['snapshot']),
+      ada.run(['status']),
+      ada.run(['restore', saved.id, '--name', 'again']),
+    ]);
+
+    expect(doctor).toMatchObject({ exitCode: 1 });
+    for (const result of [doctor, ...others]) expectStableClass(result);
+  });
+});
+
+describe('what is missing', () => {
+  const folders = ['descriptors', 'manifests', 'snapshots', 'audit', 'state', 'worktrees'];
+
+  test.for(folders)('%s: found by doctor --strict, and no command breaks down', async (folder, { saved, ada }) => {
+    rmSync(`${saved.control}/${folder}`, { recursive: true });
+
+    const results = await Promise.all([ada.run(['doctor', '--strict']), ada.run(['history']), ada.run(['snapshot'])]);
+
+    expect(results[0].exitCode).toBe(1);
+    for (const result of results) expectStableClass(result);
+  });
+
+  test('intents, locks, tmp, reserve and cache can be missing: everything works', async ({ saved, ada }) => {
+    for (const name of ['intents', 'locks', 'tmp', 'reserve', 'cache']) {
+      rmSync(`${saved.control}/${name}`, { recursive: true, force: true });
+    }
+
+    await ada.ok(['snapshot']);
+    await ada.ok(['restore', saved.id, '--name', 'again']);
+    await ada.ok(['doctor', '--strict']);
+  });
+});
+
+test('a damaged stat cache is deleted, never believed', async ({ saved, ada }) => {
+  await ada.ok(['snapshot']);
+  rmSync(`${saved.control}/cache`, { recursive: true, force: true });
+  mkdirSync(`${saved.control}/cache`);
+  writeFileSync(`${saved.control}/cache/${worktreeId(saved)}.stat`, 'noise');
+
+  await ada.ok(['snapshot']);
+  expect(await ada.json(['status'])).toMatchObject({ clean: true });
+  await ada.ok(['verify', '--all']);
+});
+
+/** Success, or a failure with a class of ours that is not E_INTERNAL and shows no stack. */
+function expectStableClass({ exitCode, stdout, stderr }: CliResult): void {
+  if (exitCode === 0) return;
+  expect(exitCode).toBe(1);
+  expect(stdout + stderr).not.toContain('E_INTERNAL');
+  expect(stderr).not.toMatch(/^ +at .+:\d+:\d+/m);
+}
