@@ -23,9 +23,9 @@ export const DROP_STEPS = ['drop-claim', 'drop-tree', 'drop-descriptor'];
 export const ADOPT_STEPS = ['acquire', 'claim', 'append', 'audit'];
 export const APPEND_STEPS = ['temp', 'link', 'unlink', 'checked', 'synced'];
 export const CREATE_STEPS = ['opdir', 'claim', 'record', 'audit', 'payload', 'end'];
-export const LOCK_STEPS = ['credentials', 'append', 'renew'];
+const LOCK_STEPS = ['credentials', 'append', 'renew'];
 export const FOLD_STEPS = ['checked', 'segment', 'unlink'];
-export const RESERVE_STEPS = ['unlink', 'write'];
+const RESERVE_STEPS = ['unlink', 'write'];
 export const SETTLE_STEPS = ['claim', 'judge', 'intruder', 'rebuild'];
 
 const named = (area: string, steps: string[]) => steps.map((step) => `${area}:${step}`);

@@ -8,6 +8,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 
 import {
   auditRecords,
@@ -162,6 +163,30 @@ describe('init', () => {
 
     expect(result.exitCode).toBe(1);
     expect(readdirSync(dir).filter((name) => name.includes('fresh'))).toEqual([]);
+  });
+
+  test('that is killed while it imports leaves no repository, and can be done again', async ({ dir, ada }) => {
+    for (let n = 0; n < 2000; n++) {
+      if (n % 100 === 0) mkdirSync(`${dir}/source/${n / 100}`, { recursive: true });
+      writeFileSync(`${dir}/source/${Math.floor(n / 100)}/${n}`, `file ${n}`);
+    }
+    const running = ada.start(['init', 'fresh', '--import', 'source']);
+    while (!readdirSync(dir).some((name) => name.startsWith('.fresh.jvs-init-'))) await delay(1);
+    running.kill();
+
+    expect((await running.result).signal).toBe('SIGKILL');
+    expect(existsSync(`${dir}/fresh`)).toBe(false);
+    await ada.ok(['init', 'fresh', '--import', 'source']);
+    expect(readdirSync(`${dir}/fresh/main`)).toHaveLength(20);
+  });
+
+  test('by four at once makes one repository', async ({ dir, ada }) => {
+    const results = await Promise.all([1, 2, 3, 4].map(async () => ada.run(['init', 'fresh'])));
+
+    const failed = results.filter(({ exitCode }) => exitCode !== 0);
+    expect(failed.map(({ stderr }) => /E_[A-Z_]+/.exec(stderr)?.[0])).toEqual(Array(3).fill('E_EXISTS'));
+    expect(readdirSync(dir).toSorted()).toEqual(['fresh', 'home-ada']);
+    expect(await ada.at(`${dir}/fresh`).json(['doctor', '--strict'])).toMatchObject({ healthy: true });
   });
 });
 

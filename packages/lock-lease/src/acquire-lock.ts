@@ -8,7 +8,7 @@ import { isHolder, newNonce, removeCredentials, removeSuperseded, writeCredentia
 import { filesystemNow, leaseEnd, readHeartbeat } from './lease-clock.ts';
 import { LOCK_DEFAULTS, type LockState } from './lock-state.ts';
 import { findEvidence } from './take-over.ts';
-import { appendState, readState, type LockSite, type StateRecord } from './worktree-state.ts';
+import { appendState, cutText, readState, type LockSite, type StateRecord } from './worktree-state.ts';
 
 /** Another holder has the worktree, and nothing shows that it is gone. */
 export class LockConflictError extends CodedError {
@@ -111,8 +111,7 @@ async function tryAcquire(site: LockSite, options: AcquireOptions): Promise<Held
 
 async function ownLeaseIsOver(site: LockSite, record: StateRecord, lock: LockState): Promise<boolean> {
   if (!(await isHolder(site, lock))) return false;
-  const now = await filesystemNow(site);
-  return now !== undefined && now > leaseEnd(lock, await readHeartbeat(site, record));
+  return (await filesystemNow(site)) > leaseEnd(lock, await readHeartbeat(site, record));
 }
 
 async function take(
@@ -132,7 +131,7 @@ async function take(
     lease_duration_ms: leaseDurationMs,
     lock_id: randomUUID(),
     max_clock_skew_ms: LOCK_DEFAULTS.maxClockSkewMs,
-    purpose: purpose ?? null,
+    purpose: purpose === undefined ? null : cutText(purpose),
     renew_interval_ms: LOCK_DEFAULTS.renewIntervalMs(leaseDurationMs),
     session_id: site.caller.sessionId,
     steal_grace_ms: LOCK_DEFAULTS.stealGraceMs,

@@ -77,7 +77,7 @@ export async function findOwnLock(site: LockSite): Promise<HeldLock & { leaseEnd
   if (lock === null || !(await isHolder(site, lock))) throw new LockNotHeldError(site.worktree, record);
   const leaseEndMs = leaseEnd(lock, await readHeartbeat(site, record));
   const now = await filesystemNow(site);
-  return { record, lock, leaseEndMs, isOver: now === undefined || now > leaseEndMs };
+  return { record, lock, leaseEndMs, isOver: now > leaseEndMs };
 }
 
 /**
@@ -91,7 +91,7 @@ export async function checkFencing(site: LockSite, fencingToken: number): Promis
   if (lock?.fencing_token !== fencingToken) throw new FencingMismatchError(site.worktree, fencingToken, record);
   const end = leaseEnd(lock, await readHeartbeat(site, record));
   const now = await filesystemNow(site);
-  if (now === undefined || now > end) throw new LockExpiredError(site.worktree, lock, end);
+  if (now > end) throw new LockExpiredError(site.worktree, lock, end);
   return { record, lock };
 }
 

@@ -7,7 +7,7 @@ export {
   type HeldLock,
 } from './check-fencing.ts';
 export { StateHomeError } from './credentials.ts';
-export { filesystemNow, type LeaseState } from './lease-clock.ts';
+export { filesystemNowIfKnown, type LeaseState } from './lease-clock.ts';
 export { LOCK_DEFAULTS, LockState, SessionId } from './lock-state.ts';
 export { lockStatus, type LockStatus } from './lock-status.ts';
 export { ReasonMissingError, releaseAbandoned, releaseLock, type ReleaseOptions } from './release-lock.ts';
@@ -15,6 +15,7 @@ export { keepLock, renewLock, type KeptLock } from './renew-lock.ts';
 export { ClockSkewError } from './take-over.ts';
 export {
   appendState,
+  isCut,
   nextState,
   parseStateRecord,
   PendingOperation,

@@ -8,22 +8,27 @@ export type LeaseState = 'free' | 'held' | 'expired' | 'stealable' | 'unknown';
 
 /**
  * The filesystem's own clock, ms: the modification time of a byte that has just been written.
- * Undefined where the repository cannot be written to.
+ * @throws Node's `EROFS`, `EACCES`, `ENOSPC`, … where nothing can be written
  */
-export async function filesystemNow(site: Pick<LockSite, 'probePath'>): Promise<number | undefined> {
+export async function filesystemNow(site: Pick<LockSite, 'probePath'>): Promise<number> {
+  const probe = await open(site.probePath, 'r+').catch(async (error: unknown) => {
+    if (hasCode(error, 'ENOENT')) return await open(site.probePath, 'w+');
+    throw error;
+  });
   try {
-    const probe = await open(site.probePath, 'r+').catch(async (error: unknown) => {
-      if (hasCode(error, 'ENOENT')) return await open(site.probePath, 'w+');
-      throw error;
-    });
-    try {
-      await probe.write('.', 0);
-      return Math.floor((await probe.stat()).mtimeMs);
-    } finally {
-      await probe.close();
-    }
+    await probe.write('.', 0);
+    return Math.floor((await probe.stat()).mtimeMs);
+  } finally {
+    await probe.close();
+  }
+}
+
+/** {@link filesystemNow} for commands that only read: undefined where it cannot be known without writing. */
+export async function filesystemNowIfKnown(site: Pick<LockSite, 'probePath'>): Promise<number | undefined> {
+  try {
+    return await filesystemNow(site);
   } catch (error) {
-    if (hasCode(error, 'EROFS', 'EACCES', 'EPERM')) return undefined;
+    if (hasCode(error, 'EROFS', 'EACCES', 'EPERM', 'ENOSPC', 'EDQUOT', 'ENOENT')) return undefined;
     throw error;
   }
 }
@@ -65,6 +70,7 @@ export function leaseState(lock: LockState | null, heartbeatMs: number, fsNowMs:
 
 /** Starts the lease anew: the record's file gets the time `fsNowMs`. */
 export async function beat(site: Pick<LockSite, 'log'>, record: StateRecord, fsNowMs: number): Promise<void> {
-  const path = site.log.slotPath(record.seq);
-  await utimes(path, fsNowMs / 1000, fsNowMs / 1000);
+  // Half a millisecond more, so that reading it back as whole milliseconds gives the same.
+  const seconds = (fsNowMs + 0.5) / 1000;
+  await utimes(site.log.slotPath(record.seq), seconds, seconds);
 }

@@ -1,6 +1,5 @@
-import { hasCode } from '@jvs/platform/errors';
 import { isHolder } from './credentials.ts';
-import { filesystemNow, leaseEnd, leaseState, readHeartbeat, type LeaseState } from './lease-clock.ts';
+import { filesystemNowIfKnown, leaseEnd, leaseState, readHeartbeat, type LeaseState } from './lease-clock.ts';
 import { readState, type LockSite, type StateRecord } from './worktree-state.ts';
 
 export interface LockStatus {
@@ -18,10 +17,7 @@ export async function lockStatus(site: LockSite): Promise<LockStatus> {
   const { lock } = record;
   if (lock === null) return { state: 'free', record, leaseEndMs: undefined, mine: false };
   const heartbeat = await readHeartbeat(site, record);
-  const now = await filesystemNow(site).catch((error: unknown) => {
-    if (hasCode(error, 'ENOSPC', 'EDQUOT')) return undefined;
-    throw error;
-  });
+  const now = await filesystemNowIfKnown(site);
   const state = leaseState(lock, heartbeat, now);
   return { state, record, leaseEndMs: leaseEnd(lock, heartbeat), mine: await isHolder(site, lock) };
 }

@@ -35,7 +35,7 @@ const Sighting = z.looseObject({ seq: z.int(), heartbeat_ms: z.int(), seen_at_ms
  */
 export async function findEvidence(site: LockSite, record: StateRecord, lock: LockState): Promise<TakeOver> {
   const heartbeat = await readHeartbeat(site, record);
-  const fsNow = (await filesystemNow(site)) ?? site.clock.now();
+  const fsNow = await filesystemNow(site);
   const oneClock = lock.boot_id === (await readBootId()) || (await filesystemKind(dirname(site.probePath))).local;
   const timeIsUp = fsNow > takeOverTime(lock, heartbeat);
   const offset = Math.max(timeIsUp ? Math.abs(site.clock.now() - fsNow) : 0, heartbeat - fsNow);

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
-import type { JsonObject } from '@jvs/platform/canonical-json';
+import { wellFormed, type JsonObject } from '@jvs/platform/canonical-json';
 import { timestamp, type Clock } from '@jvs/platform/clock';
 import { LogBrokenError, type ExclusiveLog, type LogRecord } from '@jvs/platform/exclusive-log';
 import { LockState } from './lock-state.ts';
@@ -41,6 +41,21 @@ export function parseStateRecord(record: LogRecord): StateRecord {
   const parsed = StateRecord.safeParse(record);
   if (!parsed.success) throw new LogBrokenError('state', record.seq, 'does not have the fields of a state record');
   return parsed.data;
+}
+
+/** Characters of a user's text in a record; a record has room for 64 KiB in all. */
+const TEXT_LIMIT = 4096;
+const CUT_MARK = '…';
+
+/** A text as records hold it: well-formed, and cut with a mark at its end where it is too long. */
+export function cutText(text: string): string {
+  const whole = wellFormed(text);
+  return whole.length <= TEXT_LIMIT ? whole : wellFormed(whole.slice(0, TEXT_LIMIT - 1)) + CUT_MARK;
+}
+
+/** Whether {@link cutText} has cut it. */
+export function isCut(text: string): boolean {
+  return text.length === TEXT_LIMIT && text.endsWith(CUT_MARK);
 }
 
 /** What a new record changes; everything else is carried forward. */
@@ -87,7 +102,7 @@ export function nextState(previous: StateRecord, change: StateChange, nowMs: num
     kind: change.kind,
     lock: change.lock === undefined ? previous.lock : change.lock,
     pending: change.pending === undefined ? previous.pending : change.pending,
-    reason: change.reason ?? null,
+    reason: change.reason === undefined || change.reason === null ? null : cutText(change.reason),
     worktree: change.worktree ?? previous.worktree,
     worktree_id: previous.worktree_id,
   };

@@ -12,7 +12,13 @@ describe('a free lock', () => {
   test('is acquired by one record, whose number is the fencing token', async ({ world }) => {
     const { record, lock } = await acquireLock(world.as('ada'), { purpose: 'nightly run', leaseDurationMs: 60_000 });
 
-    expect(record).toMatchObject({ seq: 2, kind: 'acquire', actor: 'host:ada:1:1', head_snapshot_id: null, pending: null });
+    expect(record).toMatchObject({
+      seq: 2,
+      kind: 'acquire',
+      actor: 'host:ada:1:1',
+      head_snapshot_id: null,
+      pending: null,
+    });
     expect(await world.state()).toEqual(record);
     expect(record.lock).toEqual(lock);
     expect(lock).toMatchObject({
@@ -109,7 +115,9 @@ describe('a held lock', () => {
     await acquireLock(world.as('ada'));
     await world.age(LEASE + SECOND);
 
-    await expect(acquireLock(world.as('bob', { session: 'ada@host' }))).rejects.toMatchObject({ code: 'E_LOCK_CONFLICT' });
+    await expect(acquireLock(world.as('bob', { session: 'ada@host' }))).rejects.toMatchObject({
+      code: 'E_LOCK_CONFLICT',
+    });
   });
 
   test('whose lease is over is refused to others for skew and grace', async ({ world }) => {
@@ -210,7 +218,12 @@ describe('a command that needs the lock', () => {
     const taken = await requireLock(world.as('ada'), (held) => renewed.push(held));
 
     expect(taken.record).toMatchObject({ kind: 'steal', seq: 3 });
-    expect(taken.lock).toMatchObject({ fencing_token: 3, acquire_seq: 2, purpose: 'nightly run', lease_duration_ms: 60_000 });
+    expect(taken.lock).toMatchObject({
+      fencing_token: 3,
+      acquire_seq: 2,
+      purpose: 'nightly run',
+      lease_duration_ms: 60_000,
+    });
     expect(renewed).toEqual([taken]);
     expect(await lockStatus(world.as('ada'))).toMatchObject({ state: 'held', mine: true });
   });
@@ -219,7 +232,9 @@ describe('a command that needs the lock', () => {
     await acquireLock(world.as('ada'));
     await world.age(LEASE + SECOND);
 
-    await expect(requireLock(world.as('ada', { token: 2 }), () => {})).rejects.toMatchObject({ code: 'E_LOCK_EXPIRED' });
+    await expect(requireLock(world.as('ada', { token: 2 }), () => {})).rejects.toMatchObject({
+      code: 'E_LOCK_EXPIRED',
+    });
     expect(await world.kinds()).toEqual(['create', 'acquire']);
   });
 
@@ -232,18 +247,25 @@ describe('a command that needs the lock', () => {
       code: 'E_FENCING_MISMATCH',
       details: { our_token: 2, current_token: 3 },
     });
-    await expect(requireLock(world.as('ada', { token: 3 }), () => {})).resolves.toMatchObject({ lock: { fencing_token: 3 } });
+    await expect(requireLock(world.as('ada', { token: 3 }), () => {})).resolves.toMatchObject({
+      lock: { fencing_token: 3 },
+    });
   });
 
   test('bound to a token is fenced off when the lock was released', async ({ world }) => {
     await acquireLock(world.as('ada'));
     await releaseLock(world.as('ada'));
 
-    await expect(requireLock(world.as('ada', { token: 2 }), () => {})).rejects.toMatchObject({ code: 'E_FENCING_MISMATCH' });
+    await expect(requireLock(world.as('ada', { token: 2 }), () => {})).rejects.toMatchObject({
+      code: 'E_FENCING_MISMATCH',
+    });
   });
 
   test('without any lock is told that nobody has it', async ({ world }) => {
-    await expect(requireLock(world.as('ada'), () => {})).rejects.toMatchObject({ code: 'E_LOCK_NOT_HELD', details: { holder_id: null } });
+    await expect(requireLock(world.as('ada'), () => {})).rejects.toMatchObject({
+      code: 'E_LOCK_NOT_HELD',
+      details: { holder_id: null },
+    });
   });
 
   test('that is not the holder is told who took the lock and when', async ({ world }) => {

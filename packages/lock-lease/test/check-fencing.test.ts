@@ -61,7 +61,11 @@ describe('one\u2019s own lock', () => {
 test('messages of all of them carry no secret', async ({ world }) => {
   const { lock } = await acquireLock(world.as('ada'));
 
-  for (const attempt of [findOwnLock(world.as('bob')), checkFencing(world.as('ada'), 1), acquireLock(world.as('bob'))]) {
+  for (const attempt of [
+    findOwnLock(world.as('bob')),
+    checkFencing(world.as('ada'), 1),
+    acquireLock(world.as('bob')),
+  ]) {
     const error: unknown = await attempt.catch((reason: unknown) => reason);
     const { message, details } = error as { message: string; details: object };
     expect(message + JSON.stringify(details)).not.toContain(lock.holder_nonce_hash);

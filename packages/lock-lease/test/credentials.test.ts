@@ -70,7 +70,12 @@ describe('the holder\u2019s secret', () => {
     const directory = `${world.dir}/home-ada/jvs/repo`;
     mkdirSync(directory, { recursive: true });
     const secret = (lockId: string, worktreeId: string, token: number) => {
-      const text = JSON.stringify({ nonce: 'x', session_id: 'ada@host', worktree_id: worktreeId, fencing_token: token });
+      const text = JSON.stringify({
+        nonce: 'x',
+        session_id: 'ada@host',
+        worktree_id: worktreeId,
+        fencing_token: token,
+      });
       writeFileSync(`${directory}/${lockId}.json`, text);
     };
     const otherWorktree = '00000000-0000-4000-8000-0000000000b1';
@@ -82,7 +87,9 @@ describe('the holder\u2019s secret', () => {
 
     const { lock } = await acquireLock(world.as('ada'));
 
-    expect(world.secrets('ada').toSorted()).toEqual([otherWorktree, underWay, lock.lock_id].map((id) => `${id}.json`).toSorted());
+    expect(world.secrets('ada').toSorted()).toEqual(
+      [otherWorktree, underWay, lock.lock_id].map((id) => `${id}.json`).toSorted(),
+    );
   });
 });
 
@@ -174,6 +181,9 @@ test('a stealer leaves nothing of his own behind when he loses', async ({ world 
     },
   };
 
-  await expect(acquireLock(beaten)).rejects.toMatchObject({ code: 'E_LOCK_CONFLICT', details: { session_id: 'carl@host' } });
+  await expect(acquireLock(beaten)).rejects.toMatchObject({
+    code: 'E_LOCK_CONFLICT',
+    details: { session_id: 'carl@host' },
+  });
   expect(world.secrets('bob')).toEqual([]);
 });

@@ -87,7 +87,11 @@ test('the status of a lock tells its lease to everybody, and whose it is', async
   const { record } = await acquireLock(world.as('ada'));
 
   const heartbeat = await readHeartbeat(world.as('ada'), record);
-  expect(await lockStatus(world.as('bob'))).toMatchObject({ state: 'held', leaseEndMs: heartbeat + 300_000, mine: false });
+  expect(await lockStatus(world.as('bob'))).toMatchObject({
+    state: 'held',
+    leaseEndMs: heartbeat + 300_000,
+    mine: false,
+  });
   expect(await lockStatus(world.as('ada'))).toMatchObject({ state: 'held', mine: true });
   await world.age(302_000);
   expect(await lockStatus(world.as('bob'))).toMatchObject({ state: 'expired' });

@@ -11,7 +11,12 @@ describe('releasing', () => {
 
     const record = await releaseLock(world.as('ada'));
 
-    expect(record).toMatchObject({ kind: 'release', lock: null, reason: null, head_snapshot_id: '1771578748123-0a1b2c3d' });
+    expect(record).toMatchObject({
+      kind: 'release',
+      lock: null,
+      reason: null,
+      head_snapshot_id: '1771578748123-0a1b2c3d',
+    });
     expect(await lockStatus(world.as('ada'))).toMatchObject({ state: 'free', mine: false, leaseEndMs: undefined });
     expect(world.secrets('ada')).toEqual([]);
   });
@@ -84,6 +89,11 @@ describe('releasing an abandoned lock', () => {
 
     const record = await releaseAbandoned(world.as('bob'));
 
-    expect(record).toMatchObject({ kind: 'release', lock: null, actor: 'host:bob:1:1', reason: expect.stringContaining('clock') });
+    expect(record).toMatchObject({
+      kind: 'release',
+      lock: null,
+      actor: 'host:bob:1:1',
+      reason: expect.stringContaining('clock'),
+    });
   });
 });

@@ -26,7 +26,10 @@ describe('renewing', () => {
     await acquireLock(world.as('ada'));
     await world.age(LEASE + SECOND);
 
-    await expect(renewLock(world.as('ada'))).rejects.toMatchObject({ code: 'E_LOCK_EXPIRED', details: { fencing_token: 2 } });
+    await expect(renewLock(world.as('ada'))).rejects.toMatchObject({
+      code: 'E_LOCK_EXPIRED',
+      details: { fencing_token: 2 },
+    });
     expect(await lockStatus(world.as('ada'))).toMatchObject({ state: 'expired', mine: true });
   });
 
@@ -73,7 +76,10 @@ describe('a lock kept in the background', () => {
     await world.age(1000 + SKEW + GRACE + SECOND);
     await acquireLock(world.as('bob'));
 
-    await expect(kept.check()).rejects.toMatchObject({ code: 'E_FENCING_MISMATCH', details: { our_token: 2, current_token: 3 } });
+    await expect(kept.check()).rejects.toMatchObject({
+      code: 'E_FENCING_MISMATCH',
+      details: { our_token: 2, current_token: 3 },
+    });
     expect(await aborted(kept.lost)).toMatchObject({ code: 'E_FENCING_MISMATCH' });
     await expect(kept.check()).rejects.toMatchObject({ code: 'E_FENCING_MISMATCH' });
   });

@@ -32,17 +32,23 @@ describe('evidence A, by the clock', () => {
   test.for([
     ['ahead', SKEW + SECOND],
     ['behind', -SKEW - SECOND],
-  ] as const)('is inadmissible when this machine\u2019s clock is %s of the filesystem\u2019s', async ([, offset], { world }) => {
-    await acquireLock(world.as('ada'));
-    await world.age(PATIENCE + 60 * SECOND);
-    world.wallOffsetMs = offset;
+  ] as const)(
+    'is inadmissible when this machine\u2019s clock is %s of the filesystem\u2019s',
+    async ([, offset], { world }) => {
+      await acquireLock(world.as('ada'));
+      await world.age(PATIENCE + 60 * SECOND);
+      world.wallOffsetMs = offset;
 
-    const found = await evidence(world);
+      const found = await evidence(world);
 
-    expect(found).toMatchObject({ evidence: null, skew: { code: 'E_CLOCK_SKEW_EXCEEDED', details: { max_clock_skew_ms: SKEW } } });
-    await expect(acquireLock(world.as('bob'))).rejects.toMatchObject({ code: 'E_CLOCK_SKEW_EXCEEDED' });
-    expect(await world.kinds()).toEqual(['create', 'acquire']);
-  });
+      expect(found).toMatchObject({
+        evidence: null,
+        skew: { code: 'E_CLOCK_SKEW_EXCEEDED', details: { max_clock_skew_ms: SKEW } },
+      });
+      await expect(acquireLock(world.as('bob'))).rejects.toMatchObject({ code: 'E_CLOCK_SKEW_EXCEEDED' });
+      expect(await world.kinds()).toEqual(['create', 'acquire']);
+    },
+  );
 
   test('stands while the clocks are as close as the lock allows', async ({ world }) => {
     await acquireLock(world.as('ada'));

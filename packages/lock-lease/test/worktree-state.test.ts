@@ -3,7 +3,18 @@ import { openLog, type LogRecord } from '@jvs/platform/exclusive-log';
 import { describe, expect } from 'vitest';
 import { LockState, SessionId } from '../src/lock-state.ts';
 import { appendState, nextState, parseStateRecord, PendingOperation, readState } from '../src/worktree-state.ts';
-import { canonical, LOCK, NONCE, recordHash, sha256, STATE_1, STATE_2, STATE_3, STATE_LINES, STATE_RECORDS } from './fixtures/vectors.ts';
+import {
+  canonical,
+  LOCK,
+  NONCE,
+  recordHash,
+  sha256,
+  STATE_1,
+  STATE_2,
+  STATE_3,
+  STATE_LINES,
+  STATE_RECORDS,
+} from './fixtures/vectors.ts';
 import { test } from './fixtures/world.ts';
 
 describe('the state records of the test vectors', () => {
@@ -29,7 +40,8 @@ describe('the state records of the test vectors', () => {
     mkdirSync(`${dir}/tmp`);
     const log = openLog(`${dir}/state`, 'state', { tempDirectory: `${dir}/tmp` });
 
-    for (const { seq: _seq, prev_hash: _prev, record_hash: _hash, ...fields } of STATE_RECORDS) await log.append(() => fields);
+    for (const { seq: _seq, prev_hash: _prev, record_hash: _hash, ...fields } of STATE_RECORDS)
+      await log.append(() => fields);
 
     for (const [index, line] of STATE_LINES.entries()) {
       expect(readFileSync(log.slotPath(index + 1), 'utf8')).toBe(`${line}\n`);
@@ -88,8 +100,10 @@ describe('the lock of a record', () => {
   });
 
   test('a session id has no control characters', () => {
-    for (const good of ['ada@build7', 'a b', '\u00e9', '\u{1f600}']) expect(SessionId.safeParse(good).success).toBe(true);
-    for (const bad of ['', 'a\nb', 'a\u0000', '\u007f', '\u0085', '\u2028']) expect(SessionId.safeParse(bad).success).toBe(false);
+    for (const good of ['ada@build7', 'a b', '\u00e9', '\u{1f600}'])
+      expect(SessionId.safeParse(good).success).toBe(true);
+    for (const bad of ['', 'a\nb', 'a\u0000', '\u007f', '\u0085', '\u2028'])
+      expect(SessionId.safeParse(bad).success).toBe(false);
   });
 });
 

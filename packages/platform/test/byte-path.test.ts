@@ -17,7 +17,9 @@ import {
 
 /** Bytes as a path may hold them, with the ones that matter made likely. */
 const someBytes = fc
-  .array(fc.oneof(fc.integer({ min: 1, max: 255 }), fc.constantFrom(0x5c, 0x0a, 0x0d, 0x6e, 0x72, 0x78, 0xc3, 0xa9, 0xff)))
+  .array(
+    fc.oneof(fc.integer({ min: 1, max: 255 }), fc.constantFrom(0x5c, 0x0a, 0x0d, 0x6e, 0x72, 0x78, 0xc3, 0xa9, 0xff)),
+  )
   .map((bytes) => Buffer.from(bytes));
 
 describe('bytes and text', () => {
@@ -106,7 +108,8 @@ describe('the escapes of manifests', () => {
   });
 
   test('nothing but backslash, n and r may follow a backslash', () => {
-    for (const wrong of ['a\\', 'a\\t', '\\x41', '\\\\\\', 'a\\\nb', '\\N']) expect(unescapePath(wrong)).toBeUndefined();
+    for (const wrong of ['a\\', 'a\\t', '\\x41', '\\\\\\', 'a\\\nb', '\\N'])
+      expect(unescapePath(wrong)).toBeUndefined();
   });
 });
 

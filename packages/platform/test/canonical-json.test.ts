@@ -36,7 +36,9 @@ describe('the canonical form of RFC 8785', () => {
   });
 
   test('sorts at every depth and adds no white space', () => {
-    expect(canonicalJson({ b: [{ z: 1, a: { d: null, c: [] } }], a: {} })).toBe('{"a":{},"b":[{"a":{"c":[],"d":null},"z":1}]}');
+    expect(canonicalJson({ b: [{ z: 1, a: { d: null, c: [] } }], a: {} })).toBe(
+      '{"a":{},"b":[{"a":{"c":[],"d":null},"z":1}]}',
+    );
   });
 
   test('escapes only the quote, the backslash and U+0000 to U+001F', () => {
@@ -98,9 +100,12 @@ describe('well-formed text', () => {
 
   test('is what an encoder would have made of it', () => {
     fc.assert(
-      fc.property(fc.string({ unit: fc.integer({ min: 0xd7fe, max: 0xe001 }).map((code) => String.fromCharCode(code)) }), (text) => {
-        expect(wellFormed(text)).toBe(Buffer.from(text, 'utf8').toString('utf8'));
-      }),
+      fc.property(
+        fc.string({ unit: fc.integer({ min: 0xd7fe, max: 0xe001 }).map((code) => String.fromCharCode(code)) }),
+        (text) => {
+          expect(wellFormed(text)).toBe(Buffer.from(text, 'utf8').toString('utf8'));
+        },
+      ),
     );
   });
 });

@@ -234,7 +234,10 @@ describe('damage', () => {
     ['is cut short', (path: string) => truncateSync(path, 40)],
     ['is empty', (path: string) => truncateSync(path, 0)],
     ['is no object', (path: string) => writeFileSync(path, '[1]\n')],
-    ['has another content', (path: string) => writeFileSync(path, readFileSync(path, 'utf8').replace('"n":3', '"n":4'))],
+    [
+      'has another content',
+      (path: string) => writeFileSync(path, readFileSync(path, 'utf8').replace('"n":3', '"n":4')),
+    ],
     ['has an added key', (path: string) => writeFileSync(path, readFileSync(path, 'utf8').replace('{', '{"a":1,'))],
     ['lacks its hash', (path: string) => writeFileSync(path, '{"n":3,"prev_hash":"","seq":3}\n')],
   ] as const)('a record that %s is a broken chain', async ([, damage], { folder, log }) => {
@@ -301,7 +304,8 @@ describe('damage', () => {
 
   test('other files in the folder are not looked at', async ({ folder, log }) => {
     writeHandLog(folder, 2);
-    for (const name of ['.nfs0001', '3.jsonl', '000000000003.jsonl.tmp', 'notes']) writeFileSync(`${folder}/${name}`, '?');
+    for (const name of ['.nfs0001', '3.jsonl', '000000000003.jsonl.tmp', 'notes'])
+      writeFileSync(`${folder}/${name}`, '?');
     mkdirSync(`${folder}/peers`);
 
     expect(await log.tip()).toMatchObject({ seq: 2 });

@@ -39,7 +39,12 @@ describe('folding', () => {
     expect(await log.fold()).toBe(1);
 
     const segment = readFileSync(`${folder}/${segmentName(1)}`, 'utf8');
-    expect(segment).toBe(records.slice(0, 256).map((record) => `${canonicalLine(record)}\n`).join(''));
+    expect(segment).toBe(
+      records
+        .slice(0, 256)
+        .map((record) => `${canonicalLine(record)}\n`)
+        .join(''),
+    );
     expect(readdirSync(folder).filter((name) => !name.startsWith('audit-'))).toHaveLength(64);
     expect(readdirSync(temp)).toEqual([]);
     expect(await log.tip()).toEqual(records[319]);
@@ -79,23 +84,26 @@ describe('folding', () => {
     expect(readdirSync(folder)).toHaveLength(320);
   });
 
-  test.for(['checked', 'segment', 'unlink'])('interrupted after %s is finished by the next one', async (step, { folder, log }) => {
-    const records = writeHandLog(folder, 320);
-    setAge(folder, 25);
-    armFailpoint(`fold:${step}`, () => {
-      throw new Error('killed here');
-    });
-    await log.fold();
-    disarmFailpoint();
-    expect(await log.tip()).toEqual(records[319]);
-    expect(await log.read(128)).toEqual(records[127]);
+  test.for(['checked', 'segment', 'unlink'])(
+    'interrupted after %s is finished by the next one',
+    async (step, { folder, log }) => {
+      const records = writeHandLog(folder, 320);
+      setAge(folder, 25);
+      armFailpoint(`fold:${step}`, () => {
+        throw new Error('killed here');
+      });
+      await log.fold();
+      disarmFailpoint();
+      expect(await log.tip()).toEqual(records[319]);
+      expect(await log.read(128)).toEqual(records[127]);
 
-    await log.fold();
+      await log.fold();
 
-    expect(readdirSync(folder)).toHaveLength(65);
-    expect(await log.read(1)).toEqual(records[0]);
-    expect(await log.garbage()).toEqual({ beyondGap: [], shadowed: [] });
-  });
+      expect(readdirSync(folder)).toHaveLength(65);
+      expect(await log.read(1)).toEqual(records[0]);
+      expect(await log.garbage()).toEqual({ beyondGap: [], shadowed: [] });
+    },
+  );
 
   test('of two at once makes one segment', async ({ folder, temp, log }) => {
     const records = writeHandLog(folder, 320);

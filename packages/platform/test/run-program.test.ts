@@ -18,7 +18,10 @@ test('speaks the C locale, so that messages can be understood', async () => {
 test('a failure tells the status, the last words and the errno', async () => {
   const failed = runProgram('ls', ['/no/such/place']);
 
-  await expect(failed).rejects.toMatchObject({ code: 'ENOENT', message: expect.stringMatching(/^ls ended with status 2: .*no\/such/) });
+  await expect(failed).rejects.toMatchObject({
+    code: 'ENOENT',
+    message: expect.stringMatching(/^ls ended with status 2: .*no\/such/),
+  });
 });
 
 test('a failure without known words has no errno', async () => {

@@ -66,7 +66,13 @@ test('a process frozen after its link has won, whoever went on meanwhile', async
   frozen.resume();
 
   expect(await frozen.output).toBe('done');
-  expect(readChain(folder).map(({ writer }) => writer)).toEqual([...Array.from({ length: 4 }), 'frozen', 'quick', 'quick', 'quick']);
+  expect(readChain(folder).map(({ writer }) => writer)).toEqual([
+    ...Array.from({ length: 4 }),
+    'frozen',
+    'quick',
+    'quick',
+    'quick',
+  ]);
 });
 
 test('a process frozen before its link and thawed after a fold of that number loses', async ({ folder, temp }) => {

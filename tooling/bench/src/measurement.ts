@@ -10,7 +10,7 @@ export interface Measurement {
   what: string;
   unit: 'ms' | 'MB' | 'calls';
   jvs: Series;
-  peer?: Series;
+  peer?: Series & { name: string };
   /** What is held against the bar: jvs' median by or minus the peer's, or jvs' largest value. */
   compare: 'ratio' | 'difference' | 'largest';
   /** The result may be this at most; a row without one is there for information. */

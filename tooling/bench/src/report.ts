@@ -25,7 +25,7 @@ export function renderTable(measurements: readonly Measurement[]): string[] {
     ['', 'jvs', 'min–max', 'peer', 'its median', 'min–max', 'result', 'bar', 'bar is'],
     ...measurements.map((measurement) => {
       const { what, unit, jvs, peer } = measurement;
-      const theirs = peer === undefined ? ['', '', ''] : [programOf(peer), ...numbers(peer, unit)];
+      const theirs = peer === undefined ? ['', '', ''] : [peer.name, ...numbers(peer, unit)];
       return [what, ...numbers(jvs, unit), ...theirs, ...verdict(measurement)];
     }),
   ];
@@ -41,12 +41,6 @@ export function insertReport(document: string, report: string): string {
   const [begin, end] = [document.indexOf(BEGIN), document.indexOf(END)];
   if (begin < 0 || end < begin) throw new Error(`The document lacks the lines ${BEGIN} and ${END}`);
   return `${document.slice(0, begin + BEGIN.length)}\n\n${report}\n\n${document.slice(end)}`;
-}
-
-function programOf({ command }: Series): string {
-  if (command.startsWith('cp ')) return '`cp -a --reflink` + `sync -f`';
-  if (command.startsWith('restic ')) return '`restic check`';
-  return command.startsWith('node ') ? '`node -e 0`' : command;
 }
 
 function numbers({ values }: Series, unit: Measurement['unit']): [string, string] {

@@ -5,7 +5,7 @@ const measured: Measurement = {
   what: 'a command',
   unit: 'ms',
   jvs: { command: 'jvs info', values: [30, 10, 80] },
-  peer: { command: 'node -e 0', values: [40, 20] },
+  peer: { name: 'Node', command: 'node -e 0', values: [40, 20] },
   compare: 'ratio',
 };
 

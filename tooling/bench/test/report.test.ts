@@ -6,7 +6,7 @@ const verified: Measurement = {
   what: 'Verify',
   unit: 'ms',
   jvs: { command: 'jvs verify <id>', values: [1000, 1100, 1900] },
-  peer: { command: 'restic check --read-data', values: [4000, 4400, 5000] },
+  peer: { name: 'restic', command: 'restic check --read-data', values: [4000, 4400, 5000] },
   compare: 'ratio',
   bar: 0.2,
 };
@@ -21,7 +21,7 @@ test('a row has medians, the least and the largest values, the ratio and the bar
     'Verify',
     '1100 ms',
     '1000–1900',
-    '`restic check`',
+    'restic',
     '4400 ms',
     '4000–5000',
     '0.25 ×',

@@ -14,6 +14,8 @@ export interface CliOptions {
   cwd: string;
   /** Added to an environment that holds `PATH` and `TZ` only; undefined takes a variable away. */
   env?: Record<string, string | undefined>;
+  /** Runs it as this user and group instead of our own, which takes root. */
+  uid?: number;
   /** What the command reads from stdin, which is empty otherwise. */
   input?: string;
   /** After this the command is killed and the test fails: nothing may hang. Default 30,000. */
@@ -49,9 +51,11 @@ export async function runCli(args: readonly string[], options: CliOptions): Prom
 export function startCli(args: readonly string[], options: CliOptions): RunningCli {
   if (!existsSync(JVS_BIN)) throw new Error('The jvs CLI has not been built; run the build first');
   const env = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', TZ: 'UTC', ...options.env };
-  const child = spawn(process.execPath, [JVS_BIN, ...args], { cwd: options.cwd, env, stdio: 'pipe' });
+  const { cwd, uid } = options;
+  const identity = uid === undefined ? {} : { uid, gid: uid };
+  const child = spawn(process.execPath, [JVS_BIN, ...args], { cwd, env, stdio: 'pipe', ...identity });
   const { pid } = child;
-  if (pid === undefined) throw new Error(`Cannot start jvs in ${options.cwd}`);
+  if (pid === undefined) throw new Error(`Cannot start jvs in ${cwd}`);
 
   let ended = false;
   const result = collect(child, args, options).finally(() => (ended = true));

@@ -2,18 +2,25 @@ import { readFile } from 'node:fs/promises';
 import type { JsonObject } from '@jvs/platform/canonical-json';
 import { sha256 } from '@jvs/platform/digest';
 import { hasCode } from '@jvs/platform/errors';
-import type { PendingOperation, StateRecord } from '@jvs/lock-lease';
+import { isCut, type PendingOperation, type StateRecord } from '@jvs/lock-lease';
 import type { Repository } from '../repository.ts';
 import { readDescriptor } from '../snapshot/descriptor.ts';
 import { stateLog } from '../worktree/state-log.ts';
 import { appendAudit, isAudited } from './audit-log.ts';
 import type { AuditEvent, AuditOperation } from './audit-record.ts';
 
+/** {@link describeState}, with a note where a text of the user's was too long for a record. */
+export async function eventOfState(r: Repository, record: StateRecord): Promise<AuditEvent> {
+  const event = await describeState(r, record);
+  const isTruncated = [record.reason, record.lock?.purpose].some((text) => typeof text === 'string' && isCut(text));
+  return isTruncated ? { ...event, details: { ...event.details, truncated: true } } : event;
+}
+
 /**
  * The audit event of a state record. Each state record has exactly one, and all of it follows from the records, so that
  * whoever finds it missing can write it.
  */
-export async function eventOfState(r: Repository, record: StateRecord): Promise<AuditEvent> {
+async function describeState(r: Repository, record: StateRecord): Promise<AuditEvent> {
   const before = record.seq === 1 ? undefined : await stateLog(r, record.worktree_id).read(record.seq - 1);
   const previous = before as StateRecord | undefined;
   const lock = record.lock ?? previous?.lock ?? null;

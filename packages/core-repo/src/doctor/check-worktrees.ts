@@ -1,6 +1,6 @@
 import { join, relative } from 'node:path';
 import { CodedError, hasCode } from '@jvs/platform/errors';
-import { filesystemNow, LOCK_DEFAULTS, lockStatus, releaseAbandoned } from '@jvs/lock-lease';
+import { filesystemNowIfKnown, LOCK_DEFAULTS, lockStatus, releaseAbandoned } from '@jvs/lock-lease';
 import { appendAudit, isAudited } from '../audit/audit-log.ts';
 import { backfillAudit, eventOfState } from '../audit/event-of-state.ts';
 import { listDirectory } from '../list-directory.ts';
@@ -115,7 +115,7 @@ async function checkStrayPayloads(r: Repository): Promise<Finding[]> {
 }
 
 async function checkClock(r: Repository): Promise<Finding[]> {
-  const now = await filesystemNow({ probePath: r.layout.probe });
+  const now = await filesystemNowIfKnown({ probePath: r.layout.probe });
   const offset = now === undefined ? 0 : Math.abs(r.clock.now() - now);
   if (offset <= LOCK_DEFAULTS.maxClockSkewMs / 2) return [];
   return [

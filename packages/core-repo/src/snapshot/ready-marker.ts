@@ -29,6 +29,8 @@ export async function readReadyMarker(tree: string): Promise<ReadyMarker | undef
 export function agrees(marker: ReadyMarker, descriptor: Descriptor): boolean {
   return (
     marker.snapshot_id === descriptor.snapshot_id &&
+    marker.created_at === descriptor.created_at &&
+    marker.engine === descriptor.engine &&
     marker.descriptor_checksum.value === descriptor.descriptor_checksum.value &&
     marker.payload_root_hash.value === descriptor.payload_root_hash.value
   );

@@ -26,7 +26,11 @@ export async function firstSnapshot(bench: Bench): Promise<Measurement[]> {
       what: 'First snapshot',
       unit: 'ms',
       jvs: { command: 'jvs snapshot', values: snapshots },
-      peer: { command: describeCommand(bench, ...cloneCommands(bench)), values: copies },
+      peer: {
+        name: '`cp -a --reflink` + `sync -f`',
+        command: describeCommand(bench, ...cloneCommands(bench)),
+        values: copies,
+      },
       compare: 'ratio',
       bar: 1.4,
     },

@@ -23,7 +23,7 @@ export async function info(bench: Bench): Promise<Measurement[]> {
       what: 'Start and end of a command',
       unit: 'ms',
       jvs: { command: 'jvs info', values: infos },
-      peer: { command: describeCommand(bench, node), values: nodes },
+      peer: { name: '`node -e 0`', command: describeCommand(bench, node), values: nodes },
       compare: 'difference',
       bar: 60,
     },

@@ -29,7 +29,11 @@ export async function restore(bench: Bench): Promise<Measurement[]> {
       what: 'Restore into a new worktree',
       unit: 'ms',
       jvs: { command: 'jvs restore <id> --name <name>', values: restores },
-      peer: { command: describeCommand(bench, ...cloneCommands(bench)), values: copies },
+      peer: {
+        name: '`cp -a --reflink` + `sync -f`',
+        command: describeCommand(bench, ...cloneCommands(bench)),
+        values: copies,
+      },
       compare: 'ratio',
       bar: 1.2,
     },

@@ -29,7 +29,7 @@ export async function syncs(bench: Bench): Promise<Measurement[]> {
       what: `fsync in a snapshot, ${MANY} files`,
       unit: 'calls',
       jvs: series(many.fsync),
-      peer: { ...series(few.fsync), command: `the same, ${FEW} files` },
+      peer: { name: `the same, ${FEW} files`, ...series(few.fsync) },
       compare: 'difference',
       // A renewal of the lock that happens to fall into the longer one.
       bar: 2,

@@ -38,7 +38,7 @@ export async function verify(bench: Bench): Promise<Measurement[]> {
       what: 'Verify one snapshot',
       unit: 'ms',
       jvs: { command: 'jvs verify <id>', values: verifications },
-      peer: { command: describeCommand(bench, check), values: checks },
+      peer: { name: '`restic check`', command: describeCommand(bench, check), values: checks },
       compare: 'ratio',
       bar: 0.4,
     },
