@@ -3,10 +3,10 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { auditRecords, stateRecords, test, type Descriptor, type SavedRepository, type User } from '@jvs/testkit';
 import { describe } from 'vitest';
 
-import { categories, crash, expectRecovery, snapshotIds } from './aftermath.ts';
-import { ACTIONS, ADOPT_STEPS } from './failpoints.ts';
+import { categories, crash, expectRepaired, snapshotIds } from './aftermath.ts';
+import { ADOPT_STEPS } from './failpoints.ts';
 
-const cases = ADOPT_STEPS.flatMap((step) => ACTIONS.map((action) => [step, action] as const));
+const cases = ADOPT_STEPS.flatMap((step) => ['kill', 'error:EIO'].map((action) => [step, action] as const));
 
 /** Leaves a complete snapshot that was never committed, and a free lock. Returns its id. */
 async function leaveOrphan(saved: SavedRepository, ada: User): Promise<string> {
@@ -73,17 +73,14 @@ describe.concurrent('advance_head that dies or fails at any step', () => {
     const orphan = await leaveOrphan(saved, ada);
     await crash(ada, ['doctor', '--repair', 'advance_head'], `adopt:${step}`, action);
 
-    const decided = step === 'append' || step === 'audit';
-    const visible = decided ? [orphan, saved.id] : [saved.id];
-    expect(await snapshotIds(ada)).toEqual(visible);
     await ada.ok(['lock', 'release']);
     await ada.ok(['doctor', '--repair-runtime']);
+    const decided = step === 'append' || step === 'audit';
+    expect(await snapshotIds(ada)).toEqual(decided ? [orphan, saved.id] : [saved.id]);
     if (!decided) await ada.ok(['doctor', '--repair', 'advance_head']);
 
-    expect(await snapshotIds(ada)).toEqual([orphan, saved.id]);
-    expect(await categories(ada, '--strict')).toEqual([]);
-    await ada.run(['lock', 'acquire']);
-    await expectRecovery(ada, [orphan, saved.id]);
+    expect(stateRecords(saved).at(-1)?.head_snapshot_id).toBe(orphan);
+    await expectRepaired(ada);
     const events = auditRecords(saved).map(({ event_id }) => event_id);
     for (const { event_id } of stateRecords(saved)) expect(events).toContain(event_id);
   });

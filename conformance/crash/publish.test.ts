@@ -3,7 +3,7 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { auditRecords, setHeartbeatBack, stateRecords, test, type SavedRepository, type User } from '@jvs/testkit';
 import { describe, expect } from 'vitest';
 
-import { categories, crash, expectRecovery, snapshotIds, type Report } from './aftermath.ts';
+import { categories, crash, expectRecovery, expectRepaired, snapshotIds, type Report } from './aftermath.ts';
 import { ACTIONS, AFTER_COMMIT, BEFORE_COMMIT, DROP_STEPS } from './failpoints.ts';
 
 const cross = (steps: string[]) => steps.flatMap((step) => ACTIONS.map((action) => [step, action] as const));
@@ -21,7 +21,6 @@ describe.concurrent('before the commit nothing is visible, and the next snapshot
     check(await snapshotIds(ada)).toEqual([saved.id]);
     check(stateRecords(saved)).toHaveLength(3);
     check(auditRecords(saved)).toHaveLength(3);
-    await ada.ok(['verify', '--all']);
     const complete = readdirSync(`${saved.control}/descriptors`).length === 2;
     const next = await expectRecovery(ada, [saved.id], complete ? ['unreachable'] : []);
     const kept = readdirSync(`${saved.control}/snapshots`).length;
@@ -40,7 +39,6 @@ describe.concurrent('after the commit the snapshot stands', () => {
     const visible = await snapshotIds(ada);
     check(visible).toHaveLength(2);
     check(visible[1]).toBe(saved.id);
-    await ada.ok(['verify', '--all']);
     await expectRecovery(ada, visible);
     check(auditRecords(saved).filter(({ operation }) => operation === 'snapshot')).toHaveLength(3);
     check(readdirSync(`${saved.control}/intents`)).toEqual([]);
@@ -59,9 +57,8 @@ describe.concurrent('what doctor finds after a kill, and what it repairs', () =>
   test.for(rows)('publish:%s: %s', async ([step, category, repair, stays], { saved, ada, expect: check }) => {
     await crashSnapshot(saved, ada, step, 'kill');
 
-    check(await categories(ada)).toEqual(['in_progress']);
-    await ada.ok(['doctor', '--repair-runtime']);
-    check(await categories(ada)).toEqual(['in_progress']);
+    check(await categories(ada, '--repair-runtime')).toEqual(['in_progress']);
+    check(readdirSync(`${saved.control}/intents`)).toHaveLength(1);
 
     await ada.ok(['lock', 'release']);
     const dead = await ada.json<Report>(['doctor', ...(category === 'head_orphan' ? ['--strict'] : [])]);
@@ -69,8 +66,7 @@ describe.concurrent('what doctor finds after a kill, and what it repairs', () =>
     if (repair !== null) check(dead.findings[0]?.repair).toBe(repair);
     if (category === 'partial_publish') check(dead.findings[0]?.code).toBe('E_PARTIAL_SNAPSHOT');
 
-    await ada.ok(['doctor', '--repair-runtime']);
-    check(await categories(ada, '--strict')).toEqual(stays);
+    await expectRepaired(ada, stays);
     check(readdirSync(`${saved.control}/snapshots`)).toHaveLength(1 + stays.length);
   });
 
@@ -85,9 +81,9 @@ describe.concurrent('what doctor finds after a kill, and what it repairs', () =>
     await crashSnapshot(saved, ada, 'commit', 'kill');
 
     check(await categories(ada, '--strict')).toContain('audit_missing');
-    await ada.ok(['doctor', '--repair-runtime']);
+    await ada.ok(['verify', '--all']);
 
-    check(await categories(ada, '--strict')).toEqual([]);
+    await expectRepaired(ada);
     const written = auditRecords(saved).filter(({ operation }) => operation === 'snapshot');
     check(written).toHaveLength(2);
     check(written[1]?.details['recovered']).toBe(true);
@@ -96,10 +92,9 @@ describe.concurrent('what doctor finds after a kill, and what it repairs', () =>
 
   test('publish:audit: a committed intent, which is unlinked', async ({ saved, ada, expect: check }) => {
     await crashSnapshot(saved, ada, 'audit', 'kill');
-    await ada.ok(['doctor', '--repair-runtime']);
+    await expectRepaired(ada);
 
     check(readdirSync(`${saved.control}/intents`)).toEqual([]);
-    check(await categories(ada, '--strict')).toEqual([]);
   });
 
   test('a lock whose holder died with it is released once there is evidence', async ({
@@ -111,10 +106,9 @@ describe.concurrent('what doctor finds after a kill, and what it repairs', () =>
     await crashSnapshot(saved, ada, 'ready', 'kill');
     setHeartbeatBack(saved, 48 * 3600 * 1000);
 
-    await bob.ok(['doctor', '--repair-runtime']);
+    await expectRepaired(bob);
 
     check(stateRecords(saved).at(-1)).toMatchObject({ kind: 'release', head_snapshot_id: saved.id });
-    check(await categories(bob, '--strict')).toEqual([]);
     check(readdirSync(`${saved.control}/snapshots`)).toEqual([saved.id]);
   });
 });
@@ -132,8 +126,7 @@ describe.concurrent('dropping a dead snapshot can be interrupted and finished by
     check(findings).toMatchObject([{ category: 'partial_publish', severity: 'warning', repair: 'clean_intents' }]);
     check(await snapshotIds(bob)).toEqual([saved.id]);
 
-    await bob.ok(['doctor', '--repair-runtime']);
-    check(await categories(bob, '--strict')).toEqual([]);
+    await expectRepaired(bob);
     check(readdirSync(`${saved.control}/intents`)).toEqual([]);
     check(readdirSync(`${saved.control}/snapshots`)).toEqual([saved.id]);
     check(readdirSync(`${saved.control}/manifests`)).toEqual([`${saved.id}.manifest`]);

@@ -13,12 +13,14 @@ import {
 } from '@jvs/testkit';
 import { describe, expect } from 'vitest';
 
-import { AFTER_COMMIT, BEFORE_COMMIT } from '../crash/failpoints.ts';
+import { AFTER_COMMIT, APPEND_STEPS, BEFORE_COMMIT } from '../crash/failpoints.ts';
 
 const LONG = process.env['JVS_TEST_LONG'] === '1';
+/** The state record is linked, so the snapshot is committed, though its maker has not yet seen that. */
+const IN_COMMIT = APPEND_STEPS.slice(1).map((step) => `append-state:${step}`);
 const STOLEN_BY_CLOCK = 2 * 24 * 3600 * 1000;
 
-/** Freezes ada's snapshot right after a step, lets bob do what he does, thaws ada. */
+/** Freezes ada's snapshot right after a step of publishing or, with a colon, any other, lets bob do what he does, thaws ada. */
 async function freeze(
   saved: SavedRepository,
   ada: User,
@@ -26,7 +28,9 @@ async function freeze(
   meanwhile: () => Promise<void>,
 ): Promise<CliResult> {
   writeFileSync(`${saved.main}/by-ada.txt`, 'by ada\n');
-  const running = ada.start(['snapshot', '--json', 'by ada'], { env: { JVS_FAILPOINT: `publish:${step}=stop` } });
+  const running = ada.start(['snapshot', '--json', 'by ada'], {
+    env: { JVS_FAILPOINT: `${step.includes(':') ? step : `publish:${step}`}=stop` },
+  });
   await running.stopped();
   try {
     await meanwhile();
@@ -50,43 +54,49 @@ async function expectSound(bob: User): Promise<void> {
 }
 
 describe.concurrent('a holder that was frozen before the commit and lost the lease', () => {
-  test.for(BEFORE_COMMIT)('publish:%s: cannot publish, and leaves nothing', async (step, { saved, ada, bob }) => {
-    let byBob: Descriptor | undefined;
+  test.for([...BEFORE_COMMIT, 'append-state:temp'])(
+    '%s: cannot publish, and leaves nothing',
+    async (step, { saved, ada, bob }) => {
+      let byBob: Descriptor | undefined;
 
-    const thawed = await freeze(saved, ada, step, async () => {
-      byBob = await takeOverAndPublish(saved, bob);
-    });
+      const thawed = await freeze(saved, ada, step, async () => {
+        byBob = await takeOverAndPublish(saved, bob);
+      });
 
-    const error = errorOf(['snapshot'], thawed, 'E_FENCING_MISMATCH');
-    expect(JSON.stringify([error.message, error.details])).toContain('bob');
-    expect(byBob?.parent_snapshot_id).toBe(saved.id);
-    expect(stateRecords(saved).map(({ kind }) => kind)).toEqual(['create', 'acquire', 'head', 'steal', 'head']);
-    expect(stateRecords(saved).at(-1)?.head_snapshot_id).toBe(byBob?.snapshot_id);
-    const ids = [saved.id, byBob?.snapshot_id];
-    expect(readdirSync(`${saved.control}/snapshots`).toSorted()).toEqual(ids);
-    expect(readdirSync(`${saved.control}/descriptors`).toSorted()).toEqual(ids.map((id) => `${id}.json`));
-    expect(readdirSync(`${saved.control}/manifests`).toSorted()).toEqual(ids.map((id) => `${id}.manifest`));
-    expect(readdirSync(`${saved.control}/intents`)).toEqual([]);
-    expect(readdirSync(`${saved.control}/tmp`)).toEqual([]);
-    await expectSound(bob);
-  });
+      const error = errorOf(['snapshot'], thawed, 'E_FENCING_MISMATCH');
+      expect(JSON.stringify([error.message, error.details])).toContain('bob');
+      expect(byBob?.parent_snapshot_id).toBe(saved.id);
+      expect(stateRecords(saved).map(({ kind }) => kind)).toEqual(['create', 'acquire', 'head', 'steal', 'head']);
+      expect(stateRecords(saved).at(-1)?.head_snapshot_id).toBe(byBob?.snapshot_id);
+      const ids = [saved.id, byBob?.snapshot_id];
+      expect(readdirSync(`${saved.control}/snapshots`).toSorted()).toEqual(ids);
+      expect(readdirSync(`${saved.control}/descriptors`).toSorted()).toEqual(ids.map((id) => `${id}.json`));
+      expect(readdirSync(`${saved.control}/manifests`).toSorted()).toEqual(ids.map((id) => `${id}.manifest`));
+      expect(readdirSync(`${saved.control}/intents`)).toEqual([]);
+      expect(readdirSync(`${saved.control}/tmp`)).toEqual([]);
+      await expectSound(bob);
+    },
+  );
 });
 
 describe.concurrent('a holder that was frozen after the commit and lost the lease', () => {
-  test.for(AFTER_COMMIT)('publish:%s: has published, and bob goes on from there', async (step, { saved, ada, bob }) => {
-    let byBob: Descriptor | undefined;
+  test.for([...IN_COMMIT, ...AFTER_COMMIT])(
+    '%s: has published, and bob goes on from there',
+    async (step, { saved, ada, bob }) => {
+      let byBob: Descriptor | undefined;
 
-    const thawed = await freeze(saved, ada, step, async () => {
-      byBob = await takeOverAndPublish(saved, bob);
-    });
+      const thawed = await freeze(saved, ada, step, async () => {
+        byBob = await takeOverAndPublish(saved, bob);
+      });
 
-    expect(thawed).toMatchObject({ exitCode: 0 });
-    const byAda = JSON.parse(thawed.stdout) as Descriptor;
-    expect(byBob?.parent_snapshot_id).toBe(byAda.snapshot_id);
-    expect(byAda.parent_snapshot_id).toBe(saved.id);
-    expect(stateRecords(saved).at(-1)?.head_snapshot_id).toBe(byBob?.snapshot_id);
-    await expectSound(bob);
-  });
+      expect(thawed).toMatchObject({ exitCode: 0 });
+      const byAda = JSON.parse(thawed.stdout) as Descriptor;
+      expect(byBob?.parent_snapshot_id).toBe(byAda.snapshot_id);
+      expect(byAda.parent_snapshot_id).toBe(saved.id);
+      expect(stateRecords(saved).at(-1)?.head_snapshot_id).toBe(byBob?.snapshot_id);
+      await expectSound(bob);
+    },
+  );
 });
 
 describe.concurrent('what else may happen to a frozen holder', () => {

@@ -45,7 +45,6 @@ describe.for(FILES)('%s', ([, pathOf, damages]) => {
     const [doctor, ...others] = await Promise.all([
       ada.run(['doctor', '--strict']),
       ada.run(['snapshot']),
-      ada.run(['status']),
       ada.run(['restore', saved.id, '--name', 'again']),
     ]);
 

@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { lstatSync, readdirSync, writeFileSync } from 'node:fs';
 
 import { JVS_BIN, stateRecords, test, type CliError, type Descriptor } from '@jvs/testkit';
 import { describe, expect } from 'vitest';
@@ -306,17 +306,38 @@ describe('notes and filters', () => {
   });
 });
 
-test('SIGINT ends a snapshot with 130, and nothing of it is visible', async ({ saved, ada }) => {
+test.for([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)('%s ends a snapshot with %i, and nothing of it is visible', async ([signal, exitCode], { saved, ada }) => {
   const running = ada.start(['snapshot'], { env: { JVS_FAILPOINT: 'publish:clone=stop' } });
   await running.stopped();
 
-  process.kill(running.pid, 'SIGINT');
+  process.kill(running.pid, signal);
   running.resume();
 
-  expect((await running.result).exitCode).toBe(130);
+  expect(await running.result).toMatchObject({ exitCode, stdout: '' });
   expect(await ada.json<Descriptor[]>(['history'])).toHaveLength(1);
   expect(readdirSync(`${saved.control}/descriptors`)).toHaveLength(1);
   await ada.ok(['snapshot', 'the next one works']);
+});
+
+test('commands that only read change no file', async ({ saved, ada }) => {
+  const before = listing(saved.root);
+
+  for (const args of [
+    ['info'],
+    ['history'],
+    ['verify'],
+    ['audit', 'show'],
+    ['audit', 'verify'],
+    ['worktree', 'list'],
+  ]) {
+    await ada.ok(args);
+  }
+  await ada.ok(['doctor', '--strict']);
+
+  expect(listing(saved.root)).toEqual(before);
 });
 
 test('the CLI is one file that Node can run from anywhere', async ({ dir, ada }) => {
@@ -325,3 +346,14 @@ test('the CLI is one file that Node can run from anywhere', async ({ dir, ada })
     0,
   );
 });
+
+/** Every path below `root` with size and time, but for what probes touch and what can be rebuilt. */
+function listing(root: string): string[] {
+  return readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .filter((path) => !/^\.jvs\/(locks|cache)(\/|$)|^\.jvs\/tmp$/.test(path))
+    .map((path) => {
+      const { size, mtimeMs } = lstatSync(`${root}/${path}`);
+      return `${path} ${size} ${mtimeMs}`;
+    })
+    .toSorted();
+}

@@ -73,6 +73,19 @@ describe('doctor --repair-runtime', () => {
     expect(await bob.json<Report>(['doctor', '--strict'])).toMatchObject({ healthy: true, findings: [] });
   });
 
+  test('--dry-run tells what would be done and does nothing', async ({ saved, bob }) => {
+    setHeartbeatBack(saved, 2 * DAY);
+    rmSync(`${saved.control}/reserve`);
+
+    const human = await bob.run(['doctor', '--repair-runtime', '--dry-run']);
+    const json = await bob.run(['--json', 'doctor', '--repair-runtime', '--dry-run']);
+
+    expect(human.stdout).toMatch(/^ *Would .+: .+/m);
+    expect(JSON.parse(json.stdout)).toMatchObject({ dry_run: true });
+    expect(existsSync(`${saved.control}/reserve`)).toBe(false);
+    expect(stateRecords(saved)).toHaveLength(3);
+  });
+
   test('leaves a lock whose lease is alive', async ({ saved, bob }) => {
     await bob.ok(['doctor', '--repair-runtime']);
 

@@ -65,11 +65,8 @@ async function describeState(r: Repository, record: StateRecord): Promise<AuditE
     case 'end':
     case 'remove': {
       const ended = previous?.pending ?? null;
-      const undone =
-        record.kind === 'remove'
-          ? ended?.op !== 'remove'
-          : ended?.op === 'restore' && record.head_snapshot_id !== ended.snapshot_id;
-      return { ...base, operation: operationOf(ended), details: { phase: 'end', outcome: undone ? 'undone' : 'done' } };
+      const outcome = hasTakenEffect(record, ended) ? 'done' : 'undone';
+      return { ...base, operation: operationOf(ended), details: { phase: 'end', outcome } };
     }
   }
 }
@@ -81,6 +78,23 @@ export async function backfillAudit(r: Repository, record: StateRecord): Promise
   const addsRoot = record.pending?.op === 'create' || record.pending?.op === 'restore';
   await appendAudit(r, { ...event, details: { ...event.details, recovered: true } }, { root: addsRoot });
   return true;
+}
+
+/** Whether the operation that a record ends did what it was for. */
+function hasTakenEffect(end: StateRecord, ended: PendingOperation | null): boolean {
+  switch (ended?.op) {
+    case 'restore':
+      return end.head_snapshot_id === ended.snapshot_id;
+    case 'rename':
+      return end.worktree === ended.to;
+    case 'remove':
+      return end.kind === 'remove';
+    case 'unclaim':
+      return false;
+    case 'create':
+    case undefined:
+      return end.kind === 'end';
+  }
 }
 
 function operationOf(pending: PendingOperation | null): AuditOperation {

@@ -1,12 +1,13 @@
 import { relative } from 'node:path';
-import { isThere, writeOnce } from '@jvs/platform/durable-fs';
+import { isThere, replaceFile } from '@jvs/platform/durable-fs';
 import { sha256OfByteString } from '@jvs/platform/digest';
 import { hasCode } from '@jvs/platform/errors';
 import { withTreePool, readTree } from '@jvs/platform/tree';
 import { READY_FILE } from '../layout.ts';
 import type { Repository } from '../repository.ts';
 import { findDescriptor } from '../snapshot/descriptor.ts';
-import { serializeManifest } from '../snapshot/manifest.ts';
+import { readManifestDifferences } from '../snapshot/manifest-bases.ts';
+import { readManifestEntries, serializeManifest } from '../snapshot/manifest.ts';
 import { publishedIds } from '../snapshot/visible.ts';
 import type { Finding, Repair } from './finding.ts';
 
@@ -24,10 +25,24 @@ export async function checkManifests(r: Repository): Promise<Finding[]> {
 
 async function lostManifests(r: Repository): Promise<string[]> {
   const lost: string[] = [];
+  const differences = await readManifestDifferences(r);
   for (const id of await publishedIds(r)) {
-    if (!(await isThere(r.layout.manifest(id)))) lost.push(id);
+    const isStored = await isThere(r.layout.manifest(id));
+    if (!isStored || (differences.has(id) && (await standsOnLostBase(r, id)))) lost.push(id);
   }
   return lost;
+}
+
+async function standsOnLostBase(r: Repository, id: string): Promise<boolean> {
+  try {
+    const descriptor = await findDescriptor(r, id);
+    return (
+      descriptor !== undefined && (await readManifestEntries(r, id, descriptor.payload_root_hash.value)) === undefined
+    );
+  } catch (error) {
+    if (hasCode(error, 'E_DESCRIPTOR_CORRUPT', 'E_PAYLOAD_HASH_MISMATCH')) return false;
+    throw error;
+  }
 }
 
 /** `rebuild_manifest`: reads the payload of each and writes its manifest, if that is the one that was published. */
@@ -42,9 +57,7 @@ export async function rebuildManifests(r: Repository): Promise<Repair[]> {
       const { entries } = await readTree(pool, r.layout.snapshot(id), { skip: [READY_FILE] });
       const text = serializeManifest(entries.sort());
       if (sha256OfByteString(text) !== descriptor.payload_root_hash.value) continue;
-      await writeOnce(r.layout.manifest(id), Buffer.from(text, 'latin1'), r.layout.tmp).catch((error: unknown) => {
-        if (!hasCode(error, 'EEXIST')) throw error;
-      });
+      await replaceFile(r.layout.manifest(id), Buffer.from(text, 'latin1'), r.layout.tmp);
       repairs.push({
         repair: 'rebuild_manifest',
         description: `Made the manifest of snapshot ${id} anew from its payload.`,

@@ -1,11 +1,8 @@
-import { join } from 'node:path';
-import * as z from 'zod/mini';
 import { readState } from '@jvs/lock-lease';
 import { CodedError } from '@jvs/platform/errors';
-import { readControlFile } from '../control-file.ts';
 import { SNAPSHOT_ID } from '../names.ts';
 import { NotFoundError } from '../repository-errors.ts';
-import { listDirectory } from '../list-directory.ts';
+import { readRef } from '../refs/read-ref.ts';
 import type { Repository } from '../repository.ts';
 import { publishedIds } from '../snapshot/visible.ts';
 import { lockSite } from '../worktree/lock-site.ts';
@@ -24,7 +21,6 @@ export class AmbiguousIdError extends CodedError {
 }
 
 const HEAD = /^(?:([^:]+):)?HEAD(?:~(\d+))?$/;
-const Ref = z.looseObject({ snapshot_id: z.string() });
 
 /**
  * The id that a snapshot expression stands for: a full id; `HEAD`, `HEAD~n`, `<worktree>:HEAD[~n]`; a ref; the unique
@@ -62,12 +58,4 @@ async function resolveHead(
     left -= 1;
   }
   throw new NotFoundError('snapshot', expression, `The history of "${w.name}" does not go back that far.`);
-}
-
-async function readRef(r: Repository, name: string): Promise<string | undefined> {
-  if (!/^[A-Za-z0-9._-]{1,128}$/.test(name) || name.startsWith('.')) return undefined;
-  const directory = join(r.layout.refs, name);
-  const files = await listDirectory(directory);
-  const file = files.find((entry) => entry.endsWith('.json'));
-  return file === undefined ? undefined : (await readControlFile(join(directory, file), Ref))?.snapshot_id;
 }

@@ -6,9 +6,9 @@ import type { Repository } from '../repository.ts';
 
 const HEADER = /^base (\d{13}-[0-9a-f]{8}) /;
 
-/** Snapshots whose stored manifest is the base of another one's difference. */
-export async function readManifestBases(r: Repository): Promise<Set<string>> {
-  const bases = new Set<string>();
+/** Snapshots whose stored manifest is a difference, with the snapshot that is its base. */
+export async function readManifestDifferences(r: Repository): Promise<Map<string, string>> {
+  const differences = new Map<string, string>();
   const head = Buffer.alloc(32);
   for (const name of await listDirectory(r.layout.manifests)) {
     try {
@@ -16,7 +16,7 @@ export async function readManifestBases(r: Repository): Promise<Set<string>> {
       try {
         const { bytesRead } = await file.read(head, 0, head.length, 0);
         const base = HEADER.exec(head.toString('latin1', 0, bytesRead))?.[1];
-        if (base !== undefined) bases.add(base);
+        if (base !== undefined) differences.set(name.replace(/\.manifest$/, ''), base);
       } finally {
         await file.close();
       }
@@ -24,5 +24,10 @@ export async function readManifestBases(r: Repository): Promise<Set<string>> {
       if (!hasCode(error, 'ENOENT')) throw error;
     }
   }
-  return bases;
+  return differences;
+}
+
+/** Snapshots whose stored manifest is the base of another one's difference. */
+export async function readManifestBases(r: Repository): Promise<Set<string>> {
+  return new Set((await readManifestDifferences(r)).values());
 }

@@ -4,6 +4,7 @@ import { sha256OfByteString } from '@jvs/platform/digest';
 import { CodedError, hasCode } from '@jvs/platform/errors';
 import { SNAPSHOT_ID } from '../names.ts';
 import type { Repository } from '../repository.ts';
+import { findDescriptor } from './descriptor.ts';
 
 /**
  * A manifest in memory: one string an entry, `<path>\0<type> <mode> <size> <sha256>`, in the byte order of paths. NUL is
@@ -52,7 +53,7 @@ function parseLine(line: string): string | undefined {
 /**
  * The entries of a snapshot's manifest, from its stored form: whole, or a difference to one that is stored whole.
  * @param expectedHash the descriptor's payload_root_hash; a manifest proves itself against it.
- * @returns undefined when the manifest is lost: missing, or standing on a base that is missing.
+ * @returns undefined when the manifest is lost: missing, or standing on a base that is missing or damaged.
  * @throws PayloadMismatchError when it does not hash to `expectedHash`
  */
 export async function readManifestEntries(
@@ -72,10 +73,10 @@ export async function readManifestEntries(
   const baseEntries = base === undefined ? undefined : parseManifest(base);
   if (baseEntries === undefined) return undefined;
   const entries = applyDifference(baseEntries, stored.slice(header[0].length));
-  if (entries === undefined || sha256OfByteString(serializeManifest(entries)) !== expectedHash) {
-    return damaged(id, r.layout.manifest(id));
-  }
-  return entries;
+  if (entries !== undefined && sha256OfByteString(serializeManifest(entries)) === expectedHash) return entries;
+  const baseDescriptor = await findDescriptor(r, baseId).catch(() => undefined);
+  const isBaseSound = baseDescriptor?.payload_root_hash.value === sha256OfByteString(base ?? '');
+  return isBaseSound ? damaged(id, r.layout.manifest(id)) : undefined;
 }
 
 function damaged(id: string, path: string): never {
@@ -95,13 +96,19 @@ function applyDifference(base: ManifestEntries, text: string): string[] | undefi
     if (isThere) at += 1;
     return isThere;
   };
+  let last = '';
+  const inOrder = (path: BytePath): boolean => {
+    const follows = path > last;
+    last = path;
+    return follows;
+  };
   for (const line of text === '' ? [] : text.replace(/\n$/, '').split('\n')) {
     if (line.startsWith('-')) {
       const path = unescapePath(line.slice(1));
-      if (path === undefined || !copyUpTo(path)) return undefined;
+      if (path === undefined || !inOrder(path) || !copyUpTo(path)) return undefined;
     } else {
       const entry = line.startsWith('+') ? parseLine(line.slice(1)) : undefined;
-      if (entry === undefined) return undefined;
+      if (entry === undefined || !inOrder(pathOf(entry))) return undefined;
       copyUpTo(pathOf(entry));
       result.push(entry);
     }

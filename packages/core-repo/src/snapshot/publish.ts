@@ -121,12 +121,11 @@ async function appendHead(r: Repository, held: HeldLock, site: LockSite, id: str
   throw await lostError(site, held);
 }
 
-/** Files of ours that vanish were removed by whoever found our lock gone: the loss is the failure, not the missing file. */
+/** Files of ours that vanish were removed by whoever found our commit impossible: that is the failure, not the missing file. */
 export async function lossBehind(error: unknown, site: LockSite, held: HeldLock): Promise<unknown> {
   if (!hasCode(error, 'ENOENT')) return error;
-  const now = await readState(site);
-  const isOurs = now.lock?.fencing_token === held.lock.fencing_token;
-  return isOurs ? error : new FencingMismatchError(site.worktree, held.lock.fencing_token, now);
+  const { seq } = await readState(site);
+  return seq === held.record.seq ? error : await lostError(site, held);
 }
 
 /** Why an author may not go on, by the lock as it is now. */

@@ -2,8 +2,8 @@ import { CodedError, hasCode } from '@jvs/platform/errors';
 import { withTreePool } from '@jvs/platform/tree';
 import { readState } from '@jvs/lock-lease';
 import { lineage } from '../history/lineage.ts';
-import { resolveSnapshot } from '../history/resolve-snapshot.ts';
 import { listDirectory } from '../list-directory.ts';
+import { readRef } from '../refs/read-ref.ts';
 import type { Repository } from '../repository.ts';
 import { findDescriptor } from '../snapshot/descriptor.ts';
 import { publishedIds, requireVisible } from '../snapshot/visible.ts';
@@ -25,7 +25,7 @@ export interface RepositoryVerification {
   tamper_detected: boolean;
   severity: 'info' | 'error' | 'critical';
   snapshots: SnapshotVerification[];
-  refs: { name: string; snapshot_id: string | null; valid: boolean }[];
+  refs: { name: string; snapshot_id: string; valid: boolean }[];
   chains: { audit: AuditVerification; problems: ChainProblem[] };
 }
 
@@ -96,9 +96,8 @@ async function verifyOne(id: string, verify: () => Promise<SnapshotVerification>
 async function verifyRefs(r: Repository): Promise<RepositoryVerification['refs']> {
   const refs: RepositoryVerification['refs'] = [];
   for (const name of await listDirectory(r.layout.refs)) {
-    const id = await resolveSnapshot(r, name).catch(() => null);
-    const valid = id !== null && (await isVisible(r, id));
-    refs.push({ name, snapshot_id: id, valid });
+    const id = await readRef(r, name);
+    if (id !== undefined) refs.push({ name, snapshot_id: id, valid: await isVisible(r, id) });
   }
   return refs;
 }

@@ -4,15 +4,14 @@ import { openTreePool, readTree } from '@jvs/platform/tree';
 import { PAYLOAD_VECTORS, writePayload, type PayloadName } from '@jvs/testkit';
 import fc from 'fast-check';
 import { describe, expect } from 'vitest';
+import type { Repository } from '../../src/repository.ts';
 import { readManifestBases } from '../../src/snapshot/manifest-bases.ts';
 import { parseManifest, pathOf, readManifestEntries, serializeManifest } from '../../src/snapshot/manifest.ts';
 import { sha256 } from '../fixtures/canonical.ts';
 import { bytesOfManifest, D1, D2, MANIFESTS } from '../fixtures/vectors.ts';
 import { test } from '../fixtures/world.ts';
-import type { Repository } from '../../src/repository.ts';
 
 const NAMES: PayloadName[] = ['M0', 'M1', 'M2', 'M3'];
-const ROOT_READY = 'file 0644 1 2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881 .READY\n';
 
 describe('the manifests of the test vectors', () => {
   test.for(NAMES)('%s has the length and the hash of the document', (name) => {
@@ -38,11 +37,6 @@ describe('the manifests of the test vectors', () => {
 
     expect(entries).toBeDefined();
     expect(serializeManifest(entries ?? [])).toBe(MANIFESTS[name]);
-  });
-
-  test('a .READY below the root is an entry, the root\u2019s is none', () => {
-    expect(parseManifest(MANIFESTS.M3)?.map(pathOf)).toContain('sub/.READY');
-    expect(MANIFESTS.M2 + ROOT_READY).not.toBe(MANIFESTS.M2);
   });
 
   test('entries hold the bytes of paths, not their escapes', () => {
