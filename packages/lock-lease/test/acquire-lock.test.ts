@@ -76,7 +76,7 @@ describe('a free lock', () => {
   test('of a removed worktree is not given to anybody', async ({ world }) => {
     await world.writeNext({ kind: 'remove' });
 
-    await expect(acquireLock(world.as('ada'))).rejects.toThrow();
+    await expect(acquireLock(world.as('ada'))).rejects.toMatchObject({ code: 'E_NOT_FOUND' });
     expect(await world.kinds()).toEqual(['create', 'remove']);
   });
 });

@@ -24,7 +24,7 @@ describe('the canonical form of RFC 8785', () => {
 
   test('writes the example of section 3.2.2', () => {
     const input = {
-      numbers: [333333333.33333329, 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
+      numbers: [333333333.3333333, 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
       string: '\u20ac$\u000f\u000aA\'\u0042\u0022\u005c\\"\u002f',
       literals: [null, true, false],
     };
@@ -66,8 +66,8 @@ describe('the canonical form of RFC 8785', () => {
   });
 
   test('refuses what is no JSON value', () => {
-    expect(() => canonicalJson({ lone: '\ud800' })).toThrow();
-    expect(() => canonicalJson(Number.NaN)).toThrow();
+    expect(() => canonicalJson({ lone: '\ud800' })).toThrow(Error);
+    expect(() => canonicalJson(Number.NaN)).toThrow(Error);
   });
 });
 

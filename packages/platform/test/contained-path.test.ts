@@ -59,7 +59,7 @@ describe('on disk', () => {
     mkdirSync(`${dir}/root`);
     symlinkSync(`${dir}/later`, `${dir}/root/link`);
 
-    await expect(containedPath(`${dir}/root`, 'link/x')).rejects.toThrow();
+    await expect(containedPath(`${dir}/root`, 'link/x')).rejects.toThrow(Error);
   });
 
   test('the last component may be a link: it is never followed', async ({ dir }) => {

@@ -240,7 +240,7 @@ describe('looking', () => {
     expect(await unlinkIfThere(`${dir}/file`)).toBe(true);
     expect(await unlinkIfThere(`${dir}/file`)).toBe(false);
     mkdirSync(`${dir}/folder`);
-    await expect(unlinkIfThere(`${dir}/folder`)).rejects.toThrow();
+    await expect(unlinkIfThere(`${dir}/folder`)).rejects.toThrow(Error);
     expect(lstatSync(`${dir}/folder`).isDirectory()).toBe(true);
   });
 });

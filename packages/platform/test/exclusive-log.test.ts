@@ -83,7 +83,7 @@ describe('records', () => {
   });
 
   test('larger than 64 KiB are refused', async ({ folder, log }) => {
-    await expect(log.append(() => ({ text: 'x'.repeat(65_536) }))).rejects.toThrow();
+    await expect(log.append(() => ({ text: 'x'.repeat(65_536) }))).rejects.toThrow(Error);
     expect(readdirSync(folder)).toEqual([]);
     await log.append(() => ({ text: 'x'.repeat(65_000) }));
     expect(readChain(folder)).toHaveLength(1);

@@ -80,6 +80,15 @@ export async function backfillAudit(r: Repository, record: StateRecord): Promise
   return true;
 }
 
+/**
+ * Records the beginning of an operation that was refused because its snapshot is condemned: the chain then tells of it,
+ * and nothing is made a root.
+ */
+export async function auditRefusal(r: Repository, record: StateRecord): Promise<void> {
+  const event = await eventOfState(r, record);
+  await appendAudit(r, { ...event, snapshot_id: null, details: { ...event.details, refused: true } });
+}
+
 /** Whether the operation that a record ends did what it was for. */
 function hasTakenEffect(end: StateRecord, ended: PendingOperation | null): boolean {
   switch (ended?.op) {

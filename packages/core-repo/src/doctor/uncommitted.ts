@@ -13,7 +13,9 @@ import { dropIntent } from '../snapshot/drop-snapshot.ts';
 import { findIntents, type FoundIntent } from '../snapshot/intent.ts';
 import { isComplete } from '../snapshot/visible.ts';
 import { verifySnapshotTree } from '../verify/verify-snapshot.ts';
+import { WorktreePendingError } from '../worktree/end-operation.ts';
 import { lockSite } from '../worktree/lock-site.ts';
+import { settleWorktree } from '../worktree/settle.ts';
 import { openWorktrees, type Worktree } from '../worktree/worktree.ts';
 import type { Repair } from './finding.ts';
 
@@ -69,10 +71,12 @@ export async function advanceHead(r: Repository): Promise<Repair[]> {
 async function adopt(r: Repository, { found, w }: Candidate): Promise<Repair> {
   const id = found.snapshotId;
   const site = lockSite(w);
+  await settleWorktree(w);
   const held = await acquireLock(site, { purpose: `advance the head to ${id}` });
   await appendAudit(r, await eventOfState(r, held.record));
   failpoint('adopt:acquire');
   try {
+    if (held.record.pending !== null) throw new WorktreePendingError(w.name, held.record.pending.op);
     const isWhole = (await verifySnapshotTree(r, id)).payload_hash_valid === true;
     if (!isWhole) throw new NotAdoptableError(id, 'its contents are not what was published');
     const seq = held.record.seq + 1;

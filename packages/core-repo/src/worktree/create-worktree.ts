@@ -9,7 +9,7 @@ import { hasCode } from '@jvs/platform/errors';
 import { failpoint } from '@jvs/platform/failpoint';
 import { parseStateRecord, readState, type StateRecord } from '@jvs/lock-lease';
 import { appendAudit, SnapshotCondemnedError } from '../audit/audit-log.ts';
-import { eventOfState } from '../audit/event-of-state.ts';
+import { auditRefusal, eventOfState } from '../audit/event-of-state.ts';
 import type { AuditOperation } from '../audit/audit-record.ts';
 import { listDirectory } from '../list-directory.ts';
 import { checkName } from '../names.ts';
@@ -174,6 +174,7 @@ async function withdraw(w: Worktree, created: StateRecord, opId: string): Promis
   const op = r.layout.opDirectory(opId);
   await rename(r.layout.worktreeMeta(w.name), join(op, 'meta'));
   await syncDirectory(r.layout.worktrees);
+  await auditRefusal(r, created);
   await endOperation(w, created, 'remove');
   await removeTree(op, r.layout.tmp);
 }

@@ -36,6 +36,11 @@ export async function claimOpDirectory(r: Repository, opId: string, current: str
   }
 }
 
+/** Whether the directory has been taken over from the operation's author. */
+export function isClaimed(path: string): boolean {
+  return claimNumber(path) > 0;
+}
+
 function claimNumber(name: string): number {
   return Number(/\.(\d+)$/.exec(name)?.[1] ?? 0);
 }

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import { mkdir, readdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { timestamp } from '@jvs/platform/clock';
@@ -8,12 +8,12 @@ import { failpoint } from '@jvs/platform/failpoint';
 import { filesystemKind } from '@jvs/platform/filesystem';
 import { appendState, lockStatus, parseStateRecord, type PendingOperation, type StateRecord } from '@jvs/lock-lease';
 import { SnapshotCondemnedError } from '../audit/audit-log.ts';
-import { backfillAudit } from '../audit/event-of-state.ts';
+import { auditRefusal, backfillAudit } from '../audit/event-of-state.ts';
 import { requireVisible } from '../snapshot/visible.ts';
 import { endOperation, WorktreePendingError } from './end-operation.ts';
 import { lockSite } from './lock-site.ts';
 import { materialize } from './materialize.ts';
-import { claimOpDirectory, findOpDirectory, makeOpDirectory, moveIntoPlace } from './op-directory.ts';
+import { claimOpDirectory, findOpDirectory, isClaimed, makeOpDirectory, moveIntoPlace } from './op-directory.ts';
 import { stateLog } from './state-log.ts';
 import { hasPayload, type Worktree } from './worktree.ts';
 
@@ -41,7 +41,8 @@ export async function settleWorktree(
   w: Worktree,
   { signal }: { signal?: AbortSignal | undefined } = {},
 ): Promise<Settlement | undefined> {
-  for (;;) {
+  let seen: string | undefined;
+  for (let attempt = 1; ; attempt += 1) {
     signal?.throwIfAborted();
     const record = await readOrUnclaim(w);
     const { pending } = record;
@@ -52,6 +53,12 @@ export async function settleWorktree(
       const restored = await replaceLostDirectory(w, record, pending);
       if (restored === undefined) continue;
       return restored;
+    }
+    if (op !== seen && isClaimed(op)) {
+      // Another settler is at work: it gets time to finish before its claim is taken from it.
+      seen = op;
+      await w.repository.clock.sleep(randomInt(50, 150) * attempt, signal);
+      continue;
     }
     const settled = await settleClaimed(w, pending, op);
     if (settled !== undefined) return settled;
@@ -108,7 +115,7 @@ async function settleClaimed(w: Worktree, pending: PendingOperation, op: string)
   const claimed = await claimOpDirectory(r, pending.op_id, op);
   if (claimed === undefined) return undefined;
   failpoint('settle:claim');
-  if (!(await filesystemKind(claimed)).local) await r.clock.sleep(NETWORK_CACHE_MS);
+  if (!(await filesystemKind(r.layout.tmp)).local) await r.clock.sleep(NETWORK_CACHE_MS);
   const now = await readOrUnclaim(w);
   if (now.pending?.op_id !== pending.op_id) return undefined;
   await refuseUnlessOurs(w, pending);
@@ -128,6 +135,7 @@ async function settleClaimed(w: Worktree, pending: PendingOperation, op: string)
   const isUndone = pending.op === 'unclaim' || isRefused || inside.includes('meta');
   failpoint('settle:judge');
   try {
+    if (isRefused) await auditRefusal(r, now);
     const intruders = isUndone ? await giveNameBack(w, claimed, inside) : await arrive(w, claimed, inside);
     if ((await endOperation(w, now, isUndone ? 'remove' : 'end')) === 'lost') return undefined;
     if (intruders.length === 0) await removeTree(claimed, r.layout.tmp);

@@ -6,7 +6,7 @@ import { verifyAudit } from '../../src/verify/verify-audit.ts';
 import { createWorktree } from '../../src/worktree/create-worktree.ts';
 import { canonical, hashWithout, pretty } from '../fixtures/canonical.ts';
 import { AUDIT_RECORDS, CONFIG, D1, D2, describeSnapshot, WORKTREE_ID } from '../fixtures/vectors.ts';
-import { appendAuditByHand, appendStateByHand, slot, test, writeSnapshot } from '../fixtures/world.ts';
+import { appendAuditByHand, appendStateByHand, slot, test, writeReady, writeSnapshot } from '../fixtures/world.ts';
 
 const audit = (r: Repository, seq: number) => `${r.layout.audit}/${slot(seq)}`;
 const state = (r: Repository, seq: number) => `${r.layout.state(WORKTREE_ID)}/${slot(seq)}`;
@@ -149,20 +149,20 @@ describe('with everything, also found are', () => {
     ],
     [
       'a cycle',
-      (r) =>
-        writeFileSync(
-          r.layout.descriptor(D1.snapshot_id),
-          pretty(describeSnapshot({ parent_snapshot_id: D1.snapshot_id })),
-        ),
-      undefined,
+      (r) => {
+        const own = describeSnapshot({ parent_snapshot_id: D1.snapshot_id });
+        writeFileSync(r.layout.descriptor(D1.snapshot_id), pretty(own));
+        writeReady(r.root, own);
+      },
+      'E_LINEAGE_BROKEN',
     ],
-  ] as [string, (r: Repository) => void, string | undefined][])('%s', async ([, damage, code], { vector }) => {
+  ] as [string, (r: Repository) => void, string][])('%s', async ([, damage, code], { vector }) => {
     damage(vector);
 
     const verified = await verifyAll(vector, { payload: false });
 
     expect(verified).toMatchObject({ tamper_detected: true, severity: 'critical' });
-    if (code !== undefined) expect(verified.chains.problems).toMatchObject([{ code, subject: 'main' }]);
+    expect(verified.chains.problems).toMatchObject([{ code, subject: 'main' }]);
   });
 
   test('a ref to nothing', async ({ vector }) => {

@@ -42,14 +42,14 @@ describe('a sound snapshot', () => {
   });
 });
 
-function change(path: string | Buffer, work: () => void): void {
+function change(path: string, work: () => void): void {
   const { atime, mtime } = statOf(path);
   work();
   utimesSync(path, atime, mtime);
 }
 
-function statOf(path: string | Buffer) {
-  const [atime = 0, mtime = 0] = execFileSync('stat', ['-c', '%X %Y', path.toString()], { encoding: 'utf8' })
+function statOf(path: string) {
+  const [atime = 0, mtime = 0] = execFileSync('stat', ['-c', '%X %Y', path], { encoding: 'utf8' })
     .split(' ')
     .map(Number);
   return { atime, mtime };
