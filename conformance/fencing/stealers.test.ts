@@ -4,7 +4,7 @@ import { newUser, setHeartbeatBack, stateRecords, test } from '@jvs/testkit';
 import { expect } from 'vitest';
 
 const LONG = process.env['JVS_TEST_LONG'] === '1';
-const ROUNDS = Number(process.env['JVS_ROUNDS'] ?? (LONG ? 200 : 12));
+const ROUNDS = Number(process.env['JVS_ROUNDS'] ?? (LONG ? 200 : 10));
 const STEALERS = 8;
 
 test(

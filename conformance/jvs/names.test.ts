@@ -193,13 +193,7 @@ describe('discovery', () => {
 
     const lied = ada.at(dir).with({ PWD: saved.main });
     await lied.fails(['info'], 'E_NOT_A_REPOSITORY');
-    const through = ada.at(`${dir}/shortcut`).with({ PWD: `${dir}/shortcut` });
     const plain = ada.at(`${dir}/shortcut`);
-    for (const user of [through, plain]) {
-      const result = await user.run(['--json', 'status']);
-      const said = result.exitCode === 0 ? 'main' : /E_NOT_(A_REPOSITORY|IN_WORKTREE)/.exec(result.stderr)?.[0];
-      expect(said).toBeDefined();
-    }
     expect(await plain.json(['status'])).toMatchObject({ worktree: 'main' });
   });
 
