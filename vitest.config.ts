@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -7,5 +8,7 @@ export default defineConfig({
     include: ['{packages,apps}/*/test/**/*.test.ts', 'tooling/*/test/**/*.test.ts', 'conformance/**/*.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 30_000,
+    // Most of a test is a started CLI; one more than there are cores keeps both busy.
+    maxWorkers: Math.max(2, availableParallelism() + 1),
   },
 });
