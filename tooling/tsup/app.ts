@@ -17,7 +17,10 @@ export function bundleApp(entry: Record<string, string>): Options {
       options.minifyIdentifiers = true;
       options.keepNames = true;
       options.conditions = ['@jvs/source'];
-      options.alias = { 'string-width': fileURLToPath(new URL('string-width.js', import.meta.url)) };
+      options.alias = {
+        'string-width': fileURLToPath(new URL('string-width.js', import.meta.url)),
+        assert: fileURLToPath(new URL('assert.js', import.meta.url)),
+      };
     },
     // CommonJS modules in the bundle (pino) call `require` for Node's own modules.
     banner: {

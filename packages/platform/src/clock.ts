@@ -12,7 +12,8 @@ export interface Clock {
 
 export const systemClock: Clock = {
   now: () => Date.now(),
-  monotonic: () => uptime() * 1000,
+  // Hundredths of a second, as the kernel tells them.
+  monotonic: () => Math.round(uptime() * 1000),
   sleep: async (ms, signal) => {
     await delay(ms, undefined, signal === undefined ? {} : { signal });
   },

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { CodedError } from './errors.ts';
 
 /** A program that we drive is not installed. */
@@ -51,6 +50,8 @@ export async function runProgram(
   { input, signal }: { input?: Uint8Array; signal?: AbortSignal | undefined } = {},
 ): Promise<string> {
   signal?.throwIfAborted();
+  // Loaded when needed: most commands start no program, and loading it takes as long as reading a repository.
+  const { spawn } = await import('node:child_process');
   return await new Promise((resolve, reject) => {
     // env(1) sets the locale, so that this library need not read the environment it passes on.
     const child = spawn('env', ['LC_ALL=C', program, ...args], {

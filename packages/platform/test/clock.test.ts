@@ -9,11 +9,11 @@ test('times are written in UTC with milliseconds', () => {
 
 test('the monotonic clock goes on by whole milliseconds while the process sleeps', async () => {
   const before = systemClock.monotonic();
-  await systemClock.sleep(20);
+  await systemClock.sleep(30);
   const passed = systemClock.monotonic() - before;
 
   expect(Number.isInteger(before)).toBe(true);
-  expect(passed).toBeGreaterThanOrEqual(19);
+  expect(passed).toBeGreaterThanOrEqual(20);
 });
 
 test('the wall clock is the system\u2019s', () => {

@@ -1,5 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-import { pipeline } from 'node:stream/promises';
+import type { ChildProcess } from 'node:child_process';
 import { EngineUnavailableError } from './engine-unavailable-error.ts';
 
 /** How a program ended. */
@@ -28,7 +27,7 @@ const NOT_FOUND = 127;
  */
 export async function runTool(command: readonly string[], options: ToolOptions): Promise<ToolResult> {
   options.signal?.throwIfAborted();
-  const child = startTool(command, options.cwd, options.input !== undefined, false);
+  const child = await startTool(command, options.cwd, options.input !== undefined, false);
   const [result] = await Promise.all([
     waitFor(child, command, options.signal),
     options.input === undefined ? undefined : feed(child, options.input),
@@ -44,8 +43,9 @@ export async function pipeTools(
 ): Promise<[ToolResult, ToolResult]> {
   const { cwd, toCwd, input, signal } = options;
   signal?.throwIfAborted();
-  const source = startTool(from, cwd, input !== undefined, true);
-  const sink = startTool(to, toCwd, true, false);
+  const { pipeline } = await import('node:stream/promises');
+  const source = await startTool(from, cwd, input !== undefined, true);
+  const sink = await startTool(to, toCwd, true, false);
   const [sourceResult, sinkResult] = await Promise.all([
     waitFor(source, from, signal),
     waitFor(sink, to, signal),
@@ -55,7 +55,14 @@ export async function pipeTools(
   return [sourceResult, sinkResult];
 }
 
-function startTool(command: readonly string[], cwd: string, reads: boolean, writes: boolean): ChildProcess {
+async function startTool(
+  command: readonly string[],
+  cwd: string,
+  reads: boolean,
+  writes: boolean,
+): Promise<ChildProcess> {
+  // Loaded when needed, for the sake of commands that start no program.
+  const { spawn } = await import('node:child_process');
   // env(1) sets the locale, so that this library need not read the environment it passes on.
   return spawn('env', ['LC_ALL=C', ...command], {
     cwd,

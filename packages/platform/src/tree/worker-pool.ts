@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { errnoError } from '../errors.ts';
 import type { TreeJob, TreeJobResult, TreeReply } from './tree-job.ts';
 
@@ -34,21 +34,23 @@ export function openTreePool({ threads = DEFAULT_THREADS }: { threads?: number }
   // Told to end: a last reply may still be on its way.
   const ending = new WeakSet<Worker>();
   let closed = false;
+  // Loaded with the first job, for the sake of commands that read no tree.
+  let threadModule: typeof import('node:worker_threads') | undefined;
 
   function dispatch(): void {
     for (;;) {
-      if (idle.length === 0 && busy.size >= threads) return;
+      if (threadModule === undefined || (idle.length === 0 && busy.size >= threads)) return;
       const task = queue.shift();
       if (task === undefined) return;
-      const worker = idle.pop() ?? start();
+      const worker = idle.pop() ?? start(threadModule);
       busy.set(worker, task);
       worker.ref();
       worker.postMessage(task.job);
     }
   }
 
-  function start(): Worker {
-    const worker = new Worker(WORKER_URL, {
+  function start({ Worker: TreeWorker }: typeof import('node:worker_threads')): Worker {
+    const worker = new TreeWorker(WORKER_URL, {
       execArgv: [],
       resourceLimits: { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 512 },
     });
@@ -92,10 +94,11 @@ export function openTreePool({ threads = DEFAULT_THREADS }: { threads?: number }
 
   return {
     threads,
-    run<J extends TreeJob>(job: J, signal?: AbortSignal): Promise<TreeJobResult<J>> {
-      if (closed) return Promise.reject(new Error('The tree pool is closed'));
-      if (signal?.aborted === true) return Promise.reject(asError(signal.reason));
-      return new Promise<TreeJobResult<J>>((resolve, reject) => {
+    async run<J extends TreeJob>(job: J, signal?: AbortSignal): Promise<TreeJobResult<J>> {
+      threadModule ??= await import('node:worker_threads');
+      if (closed) throw new Error('The tree pool is closed');
+      if (signal?.aborted === true) throw asError(signal.reason);
+      return await new Promise<TreeJobResult<J>>((resolve, reject) => {
         const task: Task = {
           job,
           resolve: (result) => {
