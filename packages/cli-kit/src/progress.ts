@@ -1,4 +1,5 @@
 import { ProgressLine } from './progress-line.ts';
+import { keepHeapSmall } from './small-heap.ts';
 import { terminal } from './terminal.ts';
 
 /** What long work tells while it goes on; facts, no text. Sizes in bytes. */
@@ -18,6 +19,7 @@ export type OnProgress = (event: ProgressEvent) => void;
  */
 export async function withProgress<Result>(work: (onProgress: OnProgress) => Promise<Result>): Promise<Result> {
   const { progress, quiet } = terminal();
+  await keepHeapSmall();
   if (quiet) return work(() => {});
   if (progress === 'json') return work((event) => void process.stderr.write(`${JSON.stringify(event)}\n`));
   if (!process.stderr.isTTY) return work(() => {});
