@@ -54,9 +54,10 @@ export function parseLine(name: string, line: readonly string[], grammar: Gramma
   return { type: 'text', text: shown.includes('\n') ? `${tidyHelp(shown)}\n\n${grammar.epilogue}` : shown };
 }
 
-/** Says nothing of types and defaults that go without saying. */
+/** Says nothing of types and defaults that go without saying; on a narrow terminal they stand on lines of their own. */
 function tidyHelp(text: string): string {
   return text
+    .replace(/\n +\[boolean\](?: \[default: (?:false|\[\])\])?(?=\n|$)/g, '')
     .replace(/ *\[boolean\]| \[default: (?:false|\[\])\]/g, '')
     .replace(/ +$/gm, '')
     .trimEnd();
