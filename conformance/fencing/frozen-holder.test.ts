@@ -99,6 +99,26 @@ describe.concurrent('a holder that was frozen after the commit and lost the leas
   );
 });
 
+describe.concurrent('a snapshot that was frozen while another command of its own session published', () => {
+  test.for([...BEFORE_COMMIT, 'append-state:temp'])(
+    '%s: says E_HEAD_MOVED, and leaves nothing',
+    async (step, { saved, ada }) => {
+      let faster: Descriptor | undefined;
+
+      const thawed = await freeze(saved, ada, step, async () => {
+        faster = await ada.json<Descriptor>(['snapshot', 'faster']);
+      });
+
+      errorOf(['snapshot'], thawed, 'E_HEAD_MOVED');
+      expect(stateRecords(saved).at(-1)?.head_snapshot_id).toBe(faster?.snapshot_id);
+      const ids = [saved.id, faster?.snapshot_id];
+      expect(readdirSync(`${saved.control}/snapshots`).toSorted()).toEqual(ids);
+      expect(readdirSync(`${saved.control}/manifests`).toSorted()).toEqual(ids.map((id) => `${id}.manifest`));
+      await expectSound(ada);
+    },
+  );
+});
+
 describe.concurrent('what else may happen to a frozen holder', () => {
   test('the lock is stolen and given back: still E_FENCING_MISMATCH', async ({ saved, ada, bob }) => {
     const thawed = await freeze(saved, ada, 'ready', async () => {
@@ -110,19 +130,6 @@ describe.concurrent('what else may happen to a frozen holder', () => {
     errorOf(['snapshot'], thawed, 'E_FENCING_MISMATCH');
     expect(stateRecords(saved).at(-1)).toMatchObject({ kind: 'release', head_snapshot_id: saved.id });
     await expectSound(bob);
-  });
-
-  test('another command of its own session publishes first: E_HEAD_MOVED', async ({ saved, ada }) => {
-    let first: Descriptor | undefined;
-
-    const thawed = await freeze(saved, ada, 'descriptor', async () => {
-      first = await ada.json<Descriptor>(['snapshot', 'faster']);
-    });
-
-    errorOf(['snapshot'], thawed, 'E_HEAD_MOVED');
-    expect(stateRecords(saved).at(-1)?.head_snapshot_id).toBe(first?.snapshot_id);
-    expect(readdirSync(`${saved.control}/snapshots`)).toHaveLength(2);
-    await expectSound(ada);
   });
 
   test('its intent is dropped by doctor: it ends without harm', async ({ saved, ada, bob }) => {

@@ -135,8 +135,9 @@ async function settleClaimed(w: Worktree, pending: PendingOperation, op: string)
   const isUndone = pending.op === 'unclaim' || isRefused || inside.includes('meta');
   failpoint('settle:judge');
   try {
-    if (isRefused) await auditRefusal(r, now);
     const intruders = isUndone ? await giveNameBack(w, claimed, inside) : await arrive(w, claimed, inside);
+    // After the move: a later settler finds the refusal on record, asks no more, and judges by what lies inside.
+    if (isRefused) await auditRefusal(r, now);
     if ((await endOperation(w, now, isUndone ? 'remove' : 'end')) === 'lost') return undefined;
     if (intruders.length === 0) await removeTree(claimed, r.layout.tmp);
     return { operation: pending.op, outcome: isUndone ? 'undone' : 'done', intruders };

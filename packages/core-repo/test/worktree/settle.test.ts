@@ -388,4 +388,20 @@ describe('a creation from a snapshot that is being deleted', () => {
     expect(readdirSync(vector.layout.worktrees)).toEqual(['main']);
     expect(stateRecords(vector, w.id).at(-1)).toMatchObject({ kind: 'remove', pending: null });
   });
+
+  test('stays undone when a settler dies after recording the refusal', async ({ vector }) => {
+    const w = await dieAfter(vector, 'record');
+    condemn(vector);
+    armFailpoint('append-audit:synced', () => {
+      throw new Error('killed here');
+    });
+    await expect(settleWorktree(w)).rejects.toThrow('killed here');
+    disarmFailpoint();
+
+    expect(await settleWorktree(w)).toMatchObject({ operation: 'create', outcome: 'undone' });
+
+    expect(readdirSync(vector.layout.worktrees)).toEqual(['main']);
+    expect(stateRecords(vector, w.id).map(({ kind }) => kind)).toEqual(['create', 'remove']);
+    expect(await verifyAudit(vector)).toMatchObject({ valid: true, problems: [] });
+  });
 });
