@@ -74,3 +74,15 @@ test('what is shared by all tests is private', () => {
 
   expect(tools.filter((tool) => tool.private !== true || !TOOLING.includes(tool.name))).toEqual([]);
 });
+
+/** The changesets' own rules do not see that an app bundles its libraries. */
+test.each(readdirSync(`${ROOT}.changeset`).filter((name) => name.endsWith('.md') && name !== 'README.md'))(
+  'the changeset %s names an app',
+  (name) => {
+    const apps = readdirSync(`${ROOT}apps`).map((app) => readManifest(`apps/${app}`).name);
+    const head = /^---\n([\s\S]*?)\n---/.exec(readFileSync(`${ROOT}.changeset/${name}`, 'utf8'))?.[1] ?? '';
+
+    const named = head.split('\n').map((line) => line.replace(/^['"]|['"]?:.*$/g, ''));
+    expect(named.filter((entry) => apps.includes(entry))).not.toEqual([]);
+  },
+);

@@ -1,7 +1,7 @@
 // `npm run demo`: sets everything up, then shows the main job of jvs on a real tree, the project's own node_modules.
 // With --keep the repository stays, to be looked at.
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, lstatSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { megabytes, paint, seconds } from './terminal.js';
@@ -9,6 +9,9 @@ import { ensureBuilt, ensureInstalled, JVS, ROOT } from './workspace.js';
 
 const KEEP = process.argv.includes('--keep');
 const SHOWN_LINES = 12;
+const INTERRUPTED = 130;
+/** Without reflinks there are four copies of the tree at the end: imported, two snapshots, restored. */
+const COPIES = 4.5;
 
 /** @param {string} text */
 function tell(text) {
@@ -25,14 +28,15 @@ function jvs(cwd, args, env) {
   const typed = args.map((arg) => (/^[\w./:=@-]+$/.test(arg) ? arg : `'${arg}'`)).join(' ');
   console.log(`${paint('cyan', '$')} jvs ${typed}`);
   const startedAt = performance.now();
-  const { status, stdout } = spawnSync(process.execPath, [JVS, ...args], {
+  const { status, signal, stdout } = spawnSync(process.execPath, [JVS, ...args], {
     cwd,
-    env: { ...process.env, ...env },
+    env,
     encoding: 'utf8',
     maxBuffer: 1 << 28,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const elapsed = performance.now() - startedAt;
+  if (signal === 'SIGINT' || status === INTERRUPTED) process.exit(INTERRUPTED);
   const lines = (stdout ?? '').trimEnd().split('\n');
   for (const line of lines.slice(0, SHOWN_LINES)) console.log(`  ${line}`);
   if (lines.length > SHOWN_LINES) console.log(paint('dim', `  … and ${lines.length - SHOWN_LINES} more lines`));
@@ -52,6 +56,25 @@ function measure(folder) {
   return { files: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
 }
 
+/**
+ * A new folder where there is room: for temporary files, which may lie in memory, or else beside the project.
+ * @param {number} neededBytes
+ */
+function makeFolder(neededBytes) {
+  const parents = [tmpdir(), join(ROOT, '..')];
+  const roomy = parents.find((parent) => {
+    const { bavail, bsize } = statfsSync(parent);
+    return bavail * bsize > neededBytes;
+  });
+  if (roomy === undefined) {
+    console.error(
+      `The demo needs ${megabytes(neededBytes)} of disk for a minute; neither of these has it: ${parents.join(', ')}`,
+    );
+    process.exit(1);
+  }
+  return mkdtempSync(join(roomy, 'jvs-demo-'));
+}
+
 /** @param {string} output */
 function snapshotIn(output) {
   const id = /\d{13,}-[0-9a-f]{8}/.exec(output)?.[0];
@@ -59,12 +82,18 @@ function snapshotIn(output) {
   return id;
 }
 
-/** @param {string} folder */
-function main(folder) {
-  const env = { XDG_STATE_HOME: join(folder, 'state'), XDG_CACHE_HOME: join(folder, 'cache') };
+/**
+ * @param {string} folder
+ * @param {{ files: number, bytes: number }} tree
+ */
+function main(folder, { files, bytes }) {
+  const env = {
+    PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+    HOME: folder,
+    ...(process.stdout.isTTY ? { TERM: process.env['TERM'] ?? 'dumb' } : {}),
+  };
   const project = join(folder, 'demo');
   const worktree = join(project, 'main');
-  const { files, bytes } = measure(join(ROOT, 'node_modules'));
   console.log(
     `A real tree: this project's node_modules, ${files} files, ${megabytes(bytes)}. Everything happens in ${folder}`,
   );
@@ -113,13 +142,15 @@ for (const [name, prepare] of /** @type {const} */ ([
   }
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'jvs-demo-'));
+const tree = measure(join(ROOT, 'node_modules'));
+const folder = makeFolder(COPIES * tree.bytes);
 const demoStartedAt = performance.now();
-process.on('SIGINT', () => process.exit(130));
+process.on('SIGINT', () => process.exit(INTERRUPTED));
+for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(143));
 process.on('exit', () => {
   if (!KEEP) rmSync(folder, { recursive: true, force: true });
 });
-main(folder);
+main(folder, tree);
 const now = performance.now();
 console.log(
   `\n${paint('green', 'Done')} in ${seconds(now - demoStartedAt)} (${seconds(now - startedAt)} with set-up).`,

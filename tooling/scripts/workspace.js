@@ -8,6 +8,8 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url)).replace(/\/$/, '');
 export const JVS = join(ROOT, 'apps/jvs/dist/main.js');
 
+/** @typedef {{ ok: boolean, output: string, isSkipped?: boolean }} Outcome */
+
 /** Says for which manifests and lock file `node_modules` was made. */
 const STAMP = join(ROOT, 'node_modules/.installed-for');
 
@@ -17,7 +19,7 @@ const STAMP = join(ROOT, 'node_modules/.installed-for');
  * @param {readonly string[]} args
  * @param {{ cwd?: string, env?: Record<string, string | undefined>, show?: boolean }} [options] `show`: its output goes
  *   to ours; else it is returned
- * @returns {{ ok: boolean, output: string }}
+ * @returns {Outcome}
  */
 export function run(program, args, { cwd = ROOT, env = process.env, show = false } = {}) {
   const { status, stdout, stderr, error } = spawnSync(program, args, {
@@ -47,7 +49,7 @@ export function runTool(tool, args, options) {
 /**
  * Makes `node_modules` as the lock file says. Where it already is, nothing happens, so that no network is needed. The
  * first time pnpm comes through npx; from then on it is the one in `node_modules`.
- * @returns {{ ok: boolean, output: string }}
+ * @returns {Outcome}
  */
 export function ensureInstalled() {
   const wanted = inputsDigest();
@@ -75,17 +77,18 @@ function storeInUse() {
 
 /**
  * Builds what the CLIs are started from, unless no source has changed since.
- * @returns {{ ok: boolean, output: string }}
+ * @returns {Outcome}
  */
 export function ensureBuilt() {
-  const newest = Math.max(...sourceFolders().map(newestChange));
+  const newest = Math.max(...sourceFolders().map(newestChange), statSync(STAMP).mtimeMs);
   if (existsSync(JVS) && statSync(JVS).mtimeMs > newest) return { ok: true, output: '' };
   return buildApps();
 }
 
-/** @returns {{ ok: boolean, output: string }} */
+/** @returns {Outcome} */
 export function buildApps() {
-  return runTool('tsup', [], { cwd: join(ROOT, 'apps/jvs') });
+  const outcomes = apps().map((app) => runTool('tsup', [], { cwd: join(ROOT, 'apps', app) }));
+  return { ok: outcomes.every(({ ok }) => ok), output: outcomes.map(({ output }) => output).join('\n') };
 }
 
 /** @param {string} manifest */
@@ -114,7 +117,12 @@ function manifests() {
 
 function sourceFolders() {
   const packages = readdirSync(join(ROOT, 'packages')).map((name) => join(ROOT, 'packages', name, 'src'));
-  return [...packages, join(ROOT, 'apps/jvs/src'), join(ROOT, 'tooling/tsup')].filter((folder) => existsSync(folder));
+  const own = apps().map((app) => join(ROOT, 'apps', app, 'src'));
+  return [...packages, ...own, join(ROOT, 'tooling/tsup')].filter((folder) => existsSync(folder));
+}
+
+function apps() {
+  return readdirSync(join(ROOT, 'apps'));
 }
 
 /**
