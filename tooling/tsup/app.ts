@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { Options } from 'tsup';
+import { thirdPartyNotices } from './third-party.ts';
 
 /** How every app is bundled, from source, into the files that `entry` names (name: path below the app). */
 export function bundleApp(entry: Record<string, string>): Options {
@@ -11,6 +12,7 @@ export function bundleApp(entry: Record<string, string>): Options {
     clean: true,
     // Everything goes into the bundle: the command starts faster, and installs without a registry.
     noExternal: [/.*/],
+    esbuildPlugins: [thirdPartyNotices],
     esbuildOptions: (options) => {
       options.minifyWhitespace = true;
       options.minifySyntax = true;

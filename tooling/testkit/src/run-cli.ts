@@ -1,14 +1,15 @@
 import { Buffer } from 'node:buffer';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { requireFreshBuild } from './fresh-build.ts';
 
 /** The CLI under test: the built one, or the program that the variable `JVS_BIN` names, which Node must be able to run. */
 export const JVS_BIN =
   process.env['JVS_BIN'] ?? fileURLToPath(new URL('../../../apps/jvs/dist/main.js', import.meta.url));
+const IS_OURS = process.env['JVS_BIN'] === undefined;
 
 export interface CliOptions {
   cwd: string;
@@ -49,7 +50,7 @@ export async function runCli(args: readonly string[], options: CliOptions): Prom
 
 /** Starts the built jvs in an otherwise empty environment. */
 export function startCli(args: readonly string[], options: CliOptions): RunningCli {
-  if (!existsSync(JVS_BIN)) throw new Error('The jvs CLI has not been built; run the build first');
+  if (IS_OURS) requireFreshBuild(JVS_BIN);
   const env = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', TZ: 'UTC', ...options.env };
   const { cwd, uid } = options;
   const identity = uid === undefined ? {} : { uid, gid: uid };
