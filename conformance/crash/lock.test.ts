@@ -52,7 +52,7 @@ describe('the reserve', () => {
   });
 
   test.runIf(CAN_MOUNT)('reserve:unlink=kill: the room is there for the next command', async ({ dir, ada, expect }) => {
-    await withTmpfs(`${dir}/small`, 8 * MIB, async () => {
+    await withTmpfs(`${dir}/small`, 8, async () => {
       const repo = repositoryAt(`${dir}/small/repo`);
       await ada.at(`${dir}/small`).ok(['init', 'repo']);
       const user = ada.at(repo.main);

@@ -100,7 +100,7 @@ describe('sockets, FIFOs and devices', () => {
 
 describe.runIf(CAN_MOUNT)('a mount inside the payload', () => {
   test('is refused by name', async ({ saved, ada }) => {
-    await withTmpfs(`${saved.main}/deep/mounted`, 1 << 20, async () => {
+    await withTmpfs(`${saved.main}/deep/mounted`, 1, async () => {
       const error = await ada.fails(['snapshot'], 'E_PAYLOAD_UNSUPPORTED');
 
       expect(JSON.stringify([error.message, error.details])).toContain('deep/mounted');
@@ -110,14 +110,14 @@ describe.runIf(CAN_MOUNT)('a mount inside the payload', () => {
   });
 
   test('in an imported directory is refused, and no repository is made', async ({ dir, ada }) => {
-    await withTmpfs(`${dir}/source/mounted`, 1 << 20, async () => {
+    await withTmpfs(`${dir}/source/mounted`, 1, async () => {
       await ada.fails(['init', 'fresh', '--import', 'source'], 'E_PAYLOAD_UNSUPPORTED');
     });
     expect(readdirSync(dir).filter((name) => name.includes('fresh'))).toEqual([]);
   });
 
   test('as the payload itself is refused', async ({ saved, ada }) => {
-    await withTmpfs(saved.main, 1 << 20, async () => {
+    await withTmpfs(saved.main, 1, async () => {
       const result = await ada.at(saved.root).run(['snapshot', '--worktree', 'main']);
 
       expect(result.exitCode).toBe(1);

@@ -46,7 +46,7 @@ describe.runIf(CAN_MOUNT)('a read-only mount', () => {
 
 describe.runIf(CAN_MOUNT)('a full disk', () => {
   test('init that does not fit leaves nothing', async ({ dir, ada }) => {
-    await withTmpfs(`${dir}/small`, 2 * MIB, async () => {
+    await withTmpfs(`${dir}/small`, 2, async () => {
       const error = await ada.at(`${dir}/small`).fails(['init', 'fresh'], 'E_IO');
 
       expect(JSON.stringify(error.details)).toContain('ENOSPC');
@@ -58,7 +58,7 @@ describe.runIf(CAN_MOUNT)('a full disk', () => {
     dir,
     ada,
   }) => {
-    await withTmpfs(`${dir}/small`, 10 * MIB, async () => {
+    await withTmpfs(`${dir}/small`, 10, async () => {
       const repo = repositoryAt(`${dir}/small/repo`);
       await ada.at(`${dir}/small`).ok(['init', 'repo']);
       const user = ada.at(repo.main);
@@ -84,7 +84,7 @@ describe.runIf(CAN_MOUNT)('a full disk', () => {
   });
 
   test('the reserve lets lock release and doctor go on when not one block is free', async ({ dir, ada }) => {
-    await withTmpfs(`${dir}/small`, 8 * MIB, async () => {
+    await withTmpfs(`${dir}/small`, 8, async () => {
       const repo = repositoryAt(`${dir}/small/repo`);
       await ada.at(`${dir}/small`).ok(['init', 'repo']);
       const user = ada.at(repo.main);

@@ -1,39 +1,43 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import { openTreePool, scanTree } from '@jvs/platform/tree';
 import { reflinkEngine } from '@jvs/snapshot-engine';
 import { describeEngine } from '@jvs/snapshot-engine/contract';
+import { canMount, mountFilesystem, type MountedFilesystem } from '@jvs/services';
 import { test } from '@jvs/testkit';
-import { afterAll, beforeAll, expect } from 'vitest';
-import { type Mounted, mountXfs } from './mounted.ts';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
 
-let xfs: Mounted;
-beforeAll(() => {
-  xfs = mountXfs();
+describe.runIf(canMount('xfs'))('on an XFS', () => {
+  let xfs: MountedFilesystem;
+  beforeAll(async () => {
+    xfs = await mountFilesystem('xfs');
+  });
+  afterAll(async () => {
+    await xfs.unmount();
+  });
+
+  describeEngine(reflinkEngine, () => mkdtempSync(`${xfs.dir}/case-`));
+
+  test('shares the extents: a clone of 100 MiB takes next to no room', async () => {
+    const source = `${xfs.dir}/large`;
+    mkdirSync(source);
+    writeFileSync(`${source}/file`, new Uint8Array(100 * 1024 * 1024).fill(7));
+    const used = usedMiB(xfs.dir);
+    const pool = openTreePool();
+
+    await reflinkEngine.clone(source, `${xfs.dir}/clone`, { scan: await scanTree(pool, source) });
+    await pool.close();
+
+    expect(usedMiB(xfs.dir) - used).toBeLessThan(10);
+  });
 });
-afterAll(() => xfs.unmount());
 
-describeEngine(reflinkEngine, () => mkdtempSync(`${xfs.dir}/case-`));
+test.runIf(canMount('tmpfs'))('is refused by the probe where the filesystem has no reflinks', async () => {
+  const tmpfs = await mountFilesystem('tmpfs', { sizeMiB: 1 });
 
-test('shares the extents: a clone of 100 MiB takes next to no room', async () => {
-  const source = `${xfs.dir}/large`;
-  mkdirSync(source);
-  writeFileSync(`${source}/file`, new Uint8Array(100 * 1024 * 1024).fill(7));
-  const used = usedMiB(xfs.dir);
-  const pool = openTreePool();
-
-  await reflinkEngine.clone(source, `${xfs.dir}/clone`, { scan: await scanTree(pool, source) });
-  await pool.close();
-
-  expect(usedMiB(xfs.dir) - used).toBeLessThan(10);
-});
-
-test('is refused by the probe where the filesystem has no reflinks', async () => {
-  const shm = mkdtempSync('/dev/shm/jvs-probe-');
-
-  const works = await reflinkEngine.probe(shm);
-  const left = readdirSync(shm);
-  rmSync(shm, { recursive: true });
+  const works = await reflinkEngine.probe(tmpfs.dir);
+  const left = readdirSync(tmpfs.dir);
+  await tmpfs.unmount();
 
   expect(works).toBe(false);
   expect(left).toEqual([]);

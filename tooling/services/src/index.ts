@@ -3,6 +3,8 @@ export {
   type FilesystemType,
   mountFilesystem,
   type MountedFilesystem,
+  mountReadOnly,
+  mountView,
   type MountOptions,
 } from './mount-filesystem.ts';
 export { hasProgram, missingSystemPackages } from '../system-packages.js';

@@ -1,6 +1,9 @@
 import { Buffer } from 'node:buffer';
 import { spawn, type ChildProcess } from 'node:child_process';
+import { chmodSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -54,7 +57,8 @@ export function startCli(args: readonly string[], options: CliOptions): RunningC
   const env = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', TZ: 'UTC', ...options.env };
   const { cwd, uid } = options;
   const identity = uid === undefined ? {} : { uid, gid: uid };
-  const child = spawn(process.execPath, [JVS_BIN, ...args], { cwd, env, stdio: 'pipe', ...identity });
+  const bin = uid === undefined ? JVS_BIN : visibleCopy();
+  const child = spawn(process.execPath, [bin, ...args], { cwd, env, stdio: 'pipe', ...identity });
   const { pid } = child;
   if (pid === undefined) throw new Error(`Cannot start jvs in ${cwd}`);
 
@@ -75,6 +79,21 @@ export function startCli(args: readonly string[], options: CliOptions): RunningC
     resume: () => void child.kill('SIGCONT'),
     kill: () => void child.kill('SIGKILL'),
   };
+}
+
+let copy: string | undefined;
+
+/** The program at a path that every user can reach: the checkout may lie in a closed home. */
+function visibleCopy(): string {
+  if (copy !== undefined) return copy;
+  const folder = mkdtempSync(join(tmpdir(), 'jvs-bin-'));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+  chmodSync(folder, 0o755);
+  const source = dirname(JVS_BIN);
+  cpSync(source, join(folder, 'dist'), { recursive: true });
+  cpSync(join(source, '..', 'package.json'), join(folder, 'package.json'));
+  copy = join(folder, 'dist', basename(JVS_BIN));
+  return copy;
 }
 
 async function collect(child: ChildProcess, args: readonly string[], options: CliOptions): Promise<CliResult> {
