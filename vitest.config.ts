@@ -9,6 +9,6 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 30_000,
     // Most of a test is a started CLI; one more than there are cores keeps both busy.
-    maxWorkers: Math.max(2, availableParallelism() + 1),
+    maxWorkers: availableParallelism() + 1,
   },
 });

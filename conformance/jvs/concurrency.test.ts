@@ -38,7 +38,7 @@ test('writers in three worktrees and readers of everything do not disturb each o
   expect(await bob.json(['doctor', '--strict'])).toMatchObject({ healthy: true, findings: [] });
 });
 
-test('two snapshots of one session at once: one head each, no fork of the lineage', async ({ saved, ada }) => {
+test('three snapshots of one session at once: one head each, no fork of the lineage', async ({ saved, ada }) => {
   const results = await Promise.all([1, 2, 3].map(async (n) => ada.run(['snapshot', `at once ${n}`])));
 
   const made = results.filter(({ exitCode }) => exitCode === 0);

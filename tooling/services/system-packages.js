@@ -5,13 +5,14 @@ import { join } from 'node:path';
 
 /** Debian's packages that the tests use, and a program of each by which its presence shows. */
 const PACKAGES = {
-  acl: 'setfacl',
   attr: 'setfattr',
   'btrfs-progs': 'mkfs.btrfs',
   coreutils: 'cp',
   e2fsprogs: 'mkfs.ext4',
+  iproute2: 'ip',
   mount: 'mount',
-  procps: 'ps',
+  'python3-pip': 'pip3',
+  'redis-server': 'redis-server',
   rsync: 'rsync',
   strace: 'strace',
   'util-linux': 'setpriv',

@@ -13,7 +13,7 @@ export interface BenchOptions {
   report: string | undefined;
 }
 
-export const USAGE = `Usage: pnpm bench [options]
+export const USAGE = `Usage: npm run bench -- [options]
 
   --files <n>      files in the tree                        (default: 100000)
   --rounds <n>     counted rounds, after one that is not    (default: 5)
