@@ -121,7 +121,8 @@ function sourceFolders() {
   return [...packages, ...own, join(ROOT, 'tooling/tsup')].filter((folder) => existsSync(folder));
 }
 
-function apps() {
+/** The folders of the apps. */
+export function apps() {
   return readdirSync(join(ROOT, 'apps'));
 }
 
