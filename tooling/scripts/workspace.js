@@ -58,7 +58,12 @@ export function ensureInstalled() {
   const { packageManager } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   const installed = existsSync(join(ROOT, 'node_modules/pnpm/package.json'));
   const local = installed && packageManager === `pnpm@${versionOf(join(ROOT, 'node_modules/pnpm/package.json'))}`;
-  const result = local ? runTool('pnpm', args) : run('npx', ['-y', packageManager, ...args]);
+  // npm run --silent would keep npx from saying why it failed.
+  const env = { ...process.env, npm_config_loglevel: 'warn' };
+  const install = () => (local ? runTool('pnpm', args, { env }) : run('npx', ['-y', packageManager, ...args], { env }));
+  // A registry that does not answer once is not worth a failed run.
+  const first = install();
+  const result = first.ok ? first : install();
   if (result.ok) writeFileSync(STAMP, wanted);
   return result;
 }
