@@ -8,13 +8,21 @@ export const CAN_MOUNT = canMount('tmpfs');
 export async function withTmpfs(target: string, sizeMiB: number, work: () => Promise<void>): Promise<void> {
   mkdirSync(target, { recursive: true });
   const mounted = await mountFilesystem('tmpfs', { at: target, sizeMiB });
-  await work().finally(mounted.unmount);
+  try {
+    await work();
+  } finally {
+    await mounted.unmount();
+  }
 }
 
 /** Runs `work` while `folder` can only be read, through every path that leads there. */
 export async function withReadOnly(folder: string, work: () => Promise<void>): Promise<void> {
   const mounted = await mountReadOnly(folder);
-  await work().finally(mounted.unmount);
+  try {
+    await work();
+  } finally {
+    await mounted.unmount();
+  }
 }
 
 /** Writes to `path` until its filesystem is full to the last block. */

@@ -7,9 +7,10 @@ type Plugin = NonNullable<Options['esbuildPlugins']>[number];
 /** Writes the licence of every package that went into the bundle to `THIRD-PARTY.txt` beside it, as they ask for. */
 export const thirdPartyNotices: Plugin = {
   name: 'third-party-notices',
-  setup: ({ initialOptions, onEnd }) => {
+  setup: (build) => {
+    const { initialOptions } = build;
     initialOptions.metafile = true;
-    onEnd(({ metafile }) => {
+    build.onEnd(({ metafile }) => {
       const folders = Object.keys(metafile?.inputs ?? {}).flatMap(packageFolder);
       const notices = [...new Set(folders)].map(notice).toSorted();
       const folder = initialOptions.outdir ?? 'dist';
