@@ -13,7 +13,13 @@ const PROMISED = {
     'drop-claim drop-tree drop-descriptor',
   adopt: 'acquire claim append audit',
   create: 'opdir claim record audit payload end',
+  rename: 'opdir begin audit payload claim arrive oldmeta end',
+  remove: 'opdir begin audit payload metadata end discard',
+  restore: 'opdir begin audit old new end discard',
   settle: 'claim judge intruder rebuild',
+  ref: 'file audit delete-audit unlink',
+  pin: 'file audit delete-audit unlink',
+  gc: 'plan rundir mark move tombstone descriptor manifest tree done abandon-claim abandon-done',
 };
 
 test('every failpoint in the source is armed by a test of this folder', () => {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 
 import {
   auditLog,
@@ -14,7 +14,7 @@ import {
 } from '@jvs/testkit';
 import { describe, expect } from 'vitest';
 
-import { pretty, recordLine } from './canonical.ts';
+import { canonical, hashWithout, pretty, recordLine } from './canonical.ts';
 
 interface Report {
   healthy: boolean;
@@ -158,12 +158,129 @@ test('an event that occurs twice is one event', async ({ saved, ada }) => {
 
 test('an anchor that is not in the chain breaks it', async ({ saved, ada }) => {
   const path = `${saved.control}/descriptors/${saved.id}.json`;
-  const descriptor = { ...readJson<Descriptor>(path), audit_anchor: 'a'.repeat(64) };
-  writeFileSync(path, pretty(descriptor));
+  const forged = { ...readJson<Descriptor>(path), audit_anchor: 'a'.repeat(64) };
+  const value = hashWithout(forged, 'descriptor_checksum', 'integrity_state');
+  const descriptor_checksum = { algo: 'sha256', value };
+  writeFileSync(path, pretty({ ...forged, descriptor_checksum }));
+  const ready = `${saved.control}/snapshots/${saved.id}/.READY`;
+  writeFileSync(ready, pretty({ ...readJson<object>(ready), descriptor_checksum }));
 
-  expect(existsSync(path)).toBe(true);
-  expect((await ada.run(['verify', '--all'])).exitCode).toBe(1);
+  const error = await ada.fails(['audit', 'verify'], 'E_AUDIT_CHAIN_BROKEN');
+
+  expect(error.message).toContain(saved.id);
+  await ada.ok(['verify', saved.id]);
 });
+
+describe('audit show', () => {
+  test('lists a line an event, newest last; -n, --since and --operation choose', async ({ saved, ada }) => {
+    await twoMoreSnapshots(ada);
+    const all = auditRecords(saved);
+
+    expect((await ada.ok(['audit', 'show'])).trimEnd().split('\n')).toHaveLength(5);
+    expect(await ada.json(['audit', 'show'])).toEqual(all);
+    expect(await ada.json(['audit', 'show', '-n', '2'])).toEqual(all.slice(-2));
+    expect(await ada.json(['audit', 'show', '-n', '0'])).toEqual([]);
+    expect(await ada.json(['audit', 'show', '--operation', 'snapshot'])).toEqual(all.slice(2));
+    expect(await ada.json(['audit', 'show', '-n', '1', '--operation', 'lock_acquire'])).toEqual([all[1]]);
+    expect(await ada.json(['audit', 'show', '--since', all[3]?.timestamp ?? ''])).toEqual(all.slice(3));
+    expect(await ada.json(['audit', 'show', '--since', '2999-01-01'])).toEqual([]);
+  });
+
+  const refused: [string, string][] = [
+    ['--operation', 'nonsense'],
+    ['--since', '5'],
+    ['--since', 'yesterday'],
+    ['-n', 'many'],
+  ];
+
+  test.for(refused)('%s %s is a usage error', async ([flag, value], { saved, ada }) => {
+    expect(await ada.at(saved.main).run(['audit', 'show', flag, value])).toMatchObject({ exitCode: 2, stdout: '' });
+  });
+
+  test('prints what it could read before it tells of a broken record', async ({ saved, ada }) => {
+    await twoMoreSnapshots(ada);
+    writeFileSync(slot(auditLog(saved), 3), 'nothing');
+
+    const forwards = await ada.run(['audit', 'show']);
+    const backwards = await ada.run(['audit', 'show', '-n', '4']);
+
+    for (const { exitCode, stderr } of [forwards, backwards]) {
+      expect(exitCode).toBe(1);
+      expect(stderr).toContain('jvs: E_AUDIT_CHAIN_BROKEN: ');
+    }
+    expect(forwards.stdout.trimEnd().split('\n')).toHaveLength(2);
+    expect(backwards.stdout.trimEnd().split('\n')).toHaveLength(2);
+    expect(await ada.json(['audit', 'show', '-n', '2'])).toHaveLength(2);
+  });
+
+  test('a reason cannot forge a line', async ({ saved, ada, bob }) => {
+    await bob.ok(['lock', 'release', '--force', '--reason', 'tired\n     9  forged']);
+
+    const lines = (await ada.at(saved.root).ok(['audit', 'show', '-n', '1'])).trimEnd().split('\n');
+
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain('(tired\\n     9  forged)');
+  });
+});
+
+describe('audit export', () => {
+  test('is one stream of segments and slots that checks itself in a few lines', async ({ saved, ada }) => {
+    lengthen(saved, 600);
+    foldFirstBuckets(saved, 2);
+
+    const text = await ada.ok(['audit', 'export']);
+
+    // What an auditor without jvs writes.
+    let previous = '';
+    let count = 0;
+    for (const line of text.trimEnd().split('\n')) {
+      const record = JSON.parse(line) as AuditRecord;
+      count += 1;
+      if (canonical(record) !== line) throw new Error(`line ${count} is not canonical`);
+      if (record.seq !== count) throw new Error(`line ${count} says ${record.seq}`);
+      if (record.prev_hash !== previous) throw new Error(`line ${count} does not follow`);
+      if (hashWithout(record, 'record_hash') !== record.record_hash) throw new Error(`line ${count} was changed`);
+      previous = record.record_hash;
+    }
+    expect(count).toBe(600);
+    expect(await ada.json(['audit', 'verify'])).toMatchObject({ valid: true, count: 600, head: previous });
+  });
+
+  test('of a broken chain ends where it breaks, and says so', async ({ saved, ada }) => {
+    writeFileSync(slot(auditLog(saved), 2), 'nothing');
+
+    const { exitCode, stdout, stderr } = await ada.run(['audit', 'export']);
+
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('E_AUDIT_CHAIN_BROKEN');
+    expect(stdout.split('\n').filter((line) => line !== '').length).toBeLessThan(2);
+  });
+});
+
+/** Appends records of renewals by hand until there are `total`. */
+function lengthen(repo: RepositoryFiles, total: number): void {
+  const [, , last] = auditRecords(repo);
+  if (last === undefined) throw new Error('Too few audit records');
+  const { record_hash: tip, ...fields } = last;
+  let prev_hash = tip;
+  for (let seq = last.seq + 1; seq <= total; seq += 1) {
+    const event_id = `00000000-0000-4000-8000-${String(seq).padStart(12, '0')}`;
+    const body = { ...fields, seq, prev_hash, event_id, operation: 'lock_renew', snapshot_id: null, details: {} };
+    prev_hash = hashWithout(body, 'record_hash');
+    writeFileSync(slot(auditLog(repo), seq), recordLine(body));
+  }
+}
+
+/** Puts the slots of the first buckets of 256 into segments, as folding does. */
+function foldFirstBuckets(repo: RepositoryFiles, count: number): void {
+  const digits = (seq: number) => String(seq).padStart(12, '0');
+  for (let first = 1; first <= count * 256; first += 256) {
+    const paths = Array.from({ length: 256 }, (_, index) => slot(auditLog(repo), first + index));
+    const lines = paths.map((path) => readFileSync(path, 'utf8')).join('');
+    writeFileSync(`${auditLog(repo)}/audit-${digits(first)}-${digits(first + 255)}.jsonl`, lines);
+    for (const path of paths) unlinkSync(path);
+  }
+}
 
 async function twoMoreSnapshots(ada: User): Promise<void> {
   await ada.ok(['snapshot', 'second']);

@@ -98,6 +98,27 @@ describe('sockets, FIFOs and devices', () => {
   });
 });
 
+describe('times that a clock never was at', () => {
+  test.for(['2045-06-07T08:09:10.123456Z', '1955-06-07T08:09:10.654321Z'])(
+    'a payload root of %s is snapshotted, restored and imported with that time',
+    async (time, { dir, saved, ada }) => {
+      execFileSync('touch', ['-d', time, saved.main]);
+      const expected = mtimeOf(saved.main);
+
+      const { snapshot_id, degradations } = await ada.json<Descriptor>(['snapshot']);
+      await ada.ok(['restore', snapshot_id, '--name', 'again']);
+      await ada.at(dir).ok(['init', 'fresh', '--import', saved.main]);
+
+      expect(degradations).toEqual([]);
+      expect(mtimeOf(`${saved.control}/snapshots/${snapshot_id}`)).toBe(expected);
+      expect(mtimeOf(`${saved.root}/worktrees/again`)).toBe(expected);
+      expect(mtimeOf(`${dir}/fresh/main`)).toBe(expected);
+    },
+  );
+});
+
+const mtimeOf = (path: string) => execFileSync('stat', ['-c', '%.Y', path], { encoding: 'utf8' });
+
 describe.runIf(CAN_MOUNT)('a mount inside the payload', () => {
   test('is refused by name', async ({ saved, ada }) => {
     await withTmpfs(`${saved.main}/deep/mounted`, 1, async () => {

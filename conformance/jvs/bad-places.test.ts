@@ -35,6 +35,20 @@ describe.runIf(CAN_MOUNT)('a read-only mount', () => {
     await ada.at(saved.main).ok(['snapshot', 'works again']);
   });
 
+  test('info works without the runtime directories, and calls the engine unknown', async ({ saved, ada }) => {
+    for (const name of ['tmp', 'locks', 'intents', 'refs', 'gc']) {
+      rmSync(`${saved.control}/${name}`, { recursive: true });
+    }
+    await withReadOnly(saved.root, async () => {
+      const reader = ada.at(saved.main);
+      expect(await reader.json(['info'])).toMatchObject({ snapshot_engine: null, total_snapshots: 1 });
+      expect(await reader.json<Descriptor[]>(['history'])).toHaveLength(1);
+      expect(await reader.ok(['verify', '--all'])).toContain(`${saved.id}  OK`);
+      expect(await reader.json(['doctor'])).toMatchObject({ healthy: true });
+    });
+    expect(readdirSync(saved.control)).not.toContain('tmp');
+  });
+
   test('init fails with a class', async ({ dir, ada }) => {
     mkdirSync(`${dir}/read-only`);
     await withReadOnly(`${dir}/read-only`, async () => {
@@ -103,6 +117,40 @@ describe.runIf(CAN_MOUNT)('a full disk', () => {
       expect(await user.json(['doctor', '--strict'])).toMatchObject({ healthy: true, findings: [] });
     });
   });
+});
+
+describe('a copy without directories that are empty', () => {
+  const MAY_BE_EMPTY = ['intents', 'locks', 'tmp', 'refs', 'gc', 'gc/plans', 'gc/tombstones', 'gc/pins'];
+
+  test.for(MAY_BE_EMPTY)('works without %s', async (name, { saved, ada }) => {
+    await ada.ok(['lock', 'release']);
+    rmSync(`${saved.control}/${name}`, { recursive: true });
+
+    expect(await ada.json(['doctor', '--repair-runtime'])).toMatchObject({ healthy: true, findings: [] });
+    await ada.ok(['lock', 'acquire']);
+    await ada.ok(['snapshot']);
+    expect(await ada.json(['doctor', '--strict'])).toMatchObject({ healthy: true, findings: [] });
+  });
+
+  test.for(['snapshots', 'descriptors', 'manifests'])('a young one works without %s', async (name, { repo, ada }) => {
+    rmSync(`${repo.control}/${name}`, { recursive: true });
+
+    await ada.ok(['snapshot', '--lock']);
+
+    expect(await ada.json(['doctor', '--strict'])).toMatchObject({ healthy: true, findings: [] });
+  });
+
+  test.for(['state', 'audit', 'worktrees'])(
+    '%s is never empty, so its absence is damage',
+    async (name, { saved, ada }) => {
+      rmSync(`${saved.control}/${name}`, { recursive: true });
+
+      const result = await ada.run(['--json', 'doctor']);
+
+      expect(result.exitCode).toBe(1);
+      expect(readdirSync(saved.control)).not.toContain(name);
+    },
+  );
 });
 
 describe('a home that is absent or cannot be written', () => {

@@ -1,7 +1,31 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 
-import { setHeartbeatBack, stateRecords, test, type SavedRepository } from '@jvs/testkit';
+import {
+  auditLog,
+  auditRecords,
+  setHeartbeatBack,
+  slot,
+  stateLog,
+  stateRecords,
+  test,
+  worktreeId,
+  type SavedRepository,
+} from '@jvs/testkit';
 import { describe, expect } from 'vitest';
+
+import { sha256 } from './canonical.ts';
 
 interface Finding {
   category: string;
@@ -169,6 +193,188 @@ describe('a descriptor without tree and intent', () => {
 
     expect(findings).toContainEqual(expect.objectContaining({ code: 'E_PARTIAL_SNAPSHOT', severity: 'error' }));
     expect(readdirSync(`${saved.control}/descriptors`)).toEqual([`${saved.id}.json`]);
+  });
+});
+
+describe('findings', () => {
+  test('say what mends them, in a line of their own for people', async ({ saved, ada, bob }) => {
+    setHeartbeatBack(saved, 2 * DAY);
+    rmSync(`${saved.control}/manifests/${saved.id}.manifest`);
+
+    const human = await bob.run(['doctor']);
+    const { findings } = await bob.unhealthy<Report>(['doctor']);
+
+    expect(human.stdout).toMatch(/\[error\] manifest_missing: .+\n {4}fix: jvs doctor --repair-runtime$/m);
+    expect(human.stderr).toMatch(/^jvs: E_[A-Z_]+: /);
+    expect(findings.find(({ category }) => category === 'manifest_missing')).toMatchObject({
+      severity: 'error',
+      repair: 'rebuild_manifest',
+      path: `.jvs/manifests/${saved.id}.manifest`,
+    });
+    expect(await ada.json(['doctor', '--repair-runtime'])).toMatchObject({ healthy: true });
+  });
+
+  test('of several damages are all told: one hides no other', async ({ saved, ada }) => {
+    await ada.ok(['worktree', 'create', 'second']);
+    writeFileSync(`${saved.control}/worktrees/second/config.json`, 'nothing');
+    writeFileSync(`${saved.control}/worktrees/.DS_Store`, '');
+    writeFileSync(`${saved.control}/state/.nfs0001`, '');
+    writeFileSync(`${saved.control}/snapshots/${saved.id}/hello.txt`, 'hellO\n');
+    rmSync(slot(auditLog(saved), 2));
+
+    const { findings } = await ada.unhealthy<Report>(['doctor', '--strict']);
+    const told = findings.map(({ code, path }) => `${code} ${path}`);
+
+    expect(told).toContain('E_DESCRIPTOR_CORRUPT .jvs/worktrees/second');
+    expect(told).toContain(`E_PAYLOAD_HASH_MISMATCH .jvs/snapshots/${saved.id}`);
+    expect(told).toContain('E_AUDIT_CHAIN_BROKEN .jvs/audit');
+  });
+
+  test('of --strict name paths that lead out of the repository', async ({ dir, saved, ada }) => {
+    renameSync(`${saved.control}/snapshots/${saved.id}`, `${dir}/elsewhere`);
+    symlinkSync(`${dir}/elsewhere`, `${saved.control}/snapshots/${saved.id}`);
+
+    const { findings } = await ada.unhealthy<Report>(['doctor', '--strict']);
+
+    expect(findings.map(({ code }) => code)).toContain('E_PATH_ESCAPE');
+  });
+
+  test('of --strict tell of a ref and of a pin that lead nowhere', async ({ saved, ada }) => {
+    const second = (await ada.json<{ snapshot_id: string }>(['snapshot', 'second'])).snapshot_id;
+    await ada.ok(['ref', 'create', 'release', second]);
+    await ada.ok(['gc', 'pin', second, '--reason', 'why']);
+    for (const path of [`descriptors/${second}.json`, `snapshots/${second}`]) {
+      rmSync(`${saved.control}/${path}`, { recursive: true });
+    }
+
+    const { findings } = await ada.unhealthy<Report>(['doctor', '--strict']);
+
+    expect(findings.map(({ category }) => category)).toEqual(expect.arrayContaining(['dangling_ref', 'dangling_pin']));
+  });
+});
+
+describe('explicit repairs', () => {
+  test('are foreseen by --dry-run, and then nothing changes', async ({ saved, ada }) => {
+    await ada.run(['snapshot', 'orphan'], { env: { JVS_FAILPOINT: 'publish:descriptor=kill' } });
+    await ada.ok(['lock', 'release']);
+    const before = readdirSync(`${saved.control}/snapshots`);
+
+    const dropping = await ada.run(['doctor', '--repair', 'drop_orphan', '--dry-run']);
+    const advancing = await ada.run(['doctor', '--repair', 'advance_head', '--dry-run']);
+
+    expect(dropping.stdout).toMatch(/^Would drop_orphan: /m);
+    expect(advancing.stdout).toMatch(/^Would advance_head: /m);
+    expect(readdirSync(`${saved.control}/snapshots`)).toEqual(before);
+  });
+
+  test('log_repair removes slots that nobody reads', async ({ saved, ada }) => {
+    writeFileSync(slot(auditLog(saved), 9), 'garbage');
+
+    expect(await ada.unhealthy<Report>(['doctor'])).toMatchObject({ healthy: false });
+    await ada.ok(['doctor', '--repair', 'log_repair']);
+
+    expect(existsSync(slot(auditLog(saved), 9))).toBe(false);
+    expect(auditRecords(saved).at(-1)).toMatchObject({ operation: 'repair', details: { repair: 'log_repair' } });
+    expect(await ada.json<Report>(['doctor', '--strict'])).toMatchObject({ healthy: true, findings: [] });
+  });
+
+  test('audit_repair keeps what survives, names the archive and what is lost, and the condemned plan stays', async ({
+    saved,
+    ada,
+  }) => {
+    await ada.ok(['snapshot', 'second']);
+    await ada.ok(['snapshot', 'third']);
+    const before = auditRecords(saved);
+    unlinkSync(slot(auditLog(saved), 4));
+
+    const { repairs } = await ada.json<Report>(['doctor', '--repair', 'audit_repair', '--strict']);
+
+    expect(repairs).toMatchObject([{ repair: 'audit_repair' }]);
+    const after = auditRecords(saved);
+    expect(after.map(({ event_id }) => event_id).slice(0, -1)).toEqual(
+      [before[0], before[1], before[2], before[4]].map((record) => record?.event_id),
+    );
+    const [archive = ''] = readdirSync(saved.control).filter((name) => name.startsWith('audit.broken-'));
+    expect(after.at(-1)).toMatchObject({
+      operation: 'repair',
+      condemned_plan: null,
+      details: { repair: 'audit_repair', archives: [archive], kept: 4 },
+    });
+    expect(after.at(-1)?.details['lost']).toContain(before[3]?.event_id);
+    expect(readdirSync(`${saved.control}/${archive}`)).toHaveLength(4);
+    expect(await ada.json<Report>(['doctor', '--strict'])).toMatchObject({ healthy: true, findings: [] });
+    expect(await ada.json<Report>(['doctor', '--repair', 'audit_repair'])).toMatchObject({ repairs: [] });
+  });
+
+  test('reset_state begins a new log at the newest head that is proved', async ({ saved, ada }) => {
+    const second = (await ada.json<{ snapshot_id: string }>(['snapshot', 'second'])).snapshot_id;
+    const oldId = worktreeId(saved);
+    const oldConfig = readFileSync(`${saved.control}/worktrees/main/config.json`);
+    // The newest state record proves nothing any more; the audit record of the snapshot does.
+    writeFileSync(slot(stateLog(saved), 4), '{}');
+
+    const before = await ada.unhealthy<Report>(['doctor']);
+    await ada.ok(['doctor', '--repair', 'reset_state']);
+
+    expect(before.findings.map(({ repair }) => repair)).toContain('reset_state');
+    expect(worktreeId(saved)).not.toBe(oldId);
+    expect(stateRecords(saved)).toMatchObject([
+      { kind: 'create', seq: 1, head_snapshot_id: second, lock: null, pending: null, worktree_id: worktreeId(saved) },
+    ]);
+    const config = readFileSync(`${saved.control}/worktrees/main/config.json`);
+    expect(auditRecords(saved).at(-1)).toMatchObject({
+      operation: 'repair',
+      target: 'main',
+      details: {
+        repair: 'reset_state',
+        old_worktree_id: oldId,
+        worktree_id: worktreeId(saved),
+        old_object_sha256: sha256(oldConfig),
+        object_sha256: sha256(config),
+      },
+    });
+    expect(await ada.json<Report>(['doctor', '--strict'])).toMatchObject({ healthy: true, findings: [] });
+    await ada.ok(['lock', 'acquire']);
+    expect(await ada.json(['snapshot', 'goes on'])).toMatchObject({ parent_snapshot_id: second });
+  });
+
+  test('reset_state takes the head of the newest state record that can be read', async ({ saved, ada }) => {
+    unlinkSync(slot(stateLog(saved), 2));
+
+    await ada.ok(['doctor', '--repair', 'reset_state']);
+
+    expect(stateRecords(saved)).toMatchObject([{ kind: 'create', head_snapshot_id: saved.id }]);
+    expect(await ada.json<Report>(['doctor', '--strict'])).toMatchObject({ healthy: true, findings: [] });
+  });
+
+  test('reset_state leaves sound worktrees alone', async ({ saved, ada }) => {
+    const before = readFileSync(`${saved.control}/worktrees/main/config.json`, 'utf8');
+
+    expect(await ada.json<Report>(['doctor', '--repair', 'reset_state'])).toMatchObject({ repairs: [] });
+    expect(readFileSync(`${saved.control}/worktrees/main/config.json`, 'utf8')).toBe(before);
+  });
+});
+
+describe('doctor --fs', () => {
+  test('tells engine, reason, what it keeps and loses, cost, and a measured speed', async ({ saved, ada }) => {
+    const probe = await ada.json<Record<string, unknown>>(['doctor', '--fs']);
+
+    const { snapshot_engine } = await ada.json<{ snapshot_engine: string }>(['info']);
+    expect(Object.keys(probe)).toEqual(['engine', 'reason', 'keeps', 'loses', 'cost', 'us_per_file']);
+    expect(probe['engine']).toBe(snapshot_engine);
+    expect(['constant', 'per file', 'per byte']).toContain(probe['cost']);
+    expect(probe['us_per_file']).toBeGreaterThan(0);
+    expect(probe['loses']).toContain('special');
+    expect(await ada.ok(['doctor', '--fs'])).toMatch(/^Engine: [a-z-]+\n(.*\n)* {2}Measured: \d+ µs per file$/m);
+    expect(readdirSync(`${saved.control}/tmp`)).toEqual([]);
+    expect(auditRecords(saved)).toHaveLength(3);
+  });
+
+  test('obeys JVS_SNAPSHOT_ENGINE, and goes with no other flag', async ({ saved, ada }) => {
+    ada.cwd = saved.main;
+
+    expect(await ada.with({ JVS_SNAPSHOT_ENGINE: 'copy' }).json(['doctor', '--fs'])).toMatchObject({ engine: 'copy' });
+    expect((await ada.run(['doctor', '--fs', '--strict'])).exitCode).toBe(2);
   });
 });
 

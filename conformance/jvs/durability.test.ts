@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
 
-import { JVS_BIN, test, type Descriptor, type User } from '@jvs/testkit';
+import { canMount, mountFilesystem } from '@jvs/services';
+import { JVS_BIN, repositoryAt, test, type Descriptor, type User } from '@jvs/testkit';
 import { describe, expect } from 'vitest';
 
 const CAN_TRACE = spawnSync('strace', ['--version']).status === 0;
@@ -35,6 +36,37 @@ describe.runIf(CAN_TRACE)('the system calls of a snapshot', () => {
   });
 });
 
+describe.runIf(CAN_TRACE && canMount('ramfs'))('where syncfs may mean nothing, as on FUSE', () => {
+  test('a snapshot syncs itself and its manifest, each file and folder, and no other snapshot', async ({
+    dir,
+    ada,
+  }) => {
+    const filesystem = await mountFilesystem('ramfs');
+    try {
+      await ada.at(filesystem.dir).ok(['init', 'repo']);
+      const repo = repositoryAt(`${filesystem.dir}/repo`);
+      const user = ada.at(repo.main);
+      mkdirSync(`${repo.main}/sub`);
+      writeFileSync(`${repo.main}/sub/file`, 'x');
+      await user.ok(['lock', 'acquire']);
+      const first = await user.json<Descriptor>(['snapshot']);
+
+      const { trace, id } = syncCalls(user, `${dir}/each.trace`);
+
+      const synced = [...trace.matchAll(/^\d+ +fsync\(\d+<([^>]*)>/gm)].map(([, path]) => path ?? '');
+      const control = (path: string) => synced.filter((each) => each === `${repo.control}/${path}`).length;
+      for (const path of ['', '/.READY', '/sub', '/sub/file']) expect(control(`snapshots/${id}.tmp${path}`)).toBe(1);
+      // The manifest is synced under its temporary name, before it is linked.
+      const temporary = synced.filter((path) => path.startsWith(`${repo.control}/tmp/`));
+      expect(temporary.length).toBeGreaterThanOrEqual(5);
+      for (const path of ['manifests', 'descriptors', 'snapshots']) expect(control(path)).toBe(1);
+      expect(synced.filter((path) => path.includes(first.snapshot_id))).toEqual([]);
+    } finally {
+      await filesystem.unmount();
+    }
+  });
+});
+
 /** Takes a snapshot under strace(1), with all its threads and children. */
 function syncCalls(user: User, traceFile: string) {
   const calls = 'trace=sync,syncfs,fsync,fdatasync,openat,openat2,open,creat';
@@ -49,6 +81,7 @@ function syncCalls(user: User, traceFile: string) {
   const count = (call: RegExp) => trace.split('\n').filter((line) => call.test(line)).length;
   return {
     trace,
+    id: (JSON.parse(result.stdout) as Descriptor).snapshot_id,
     stats: (JSON.parse(result.stdout) as Descriptor).payload_stats,
     syncfs: count(/^\d+ +sync(fs)?\(/),
     fsync: count(/^\d+ +(fsync|fdatasync)\(/),

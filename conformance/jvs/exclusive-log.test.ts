@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 
 import {
   auditLog,
@@ -131,6 +131,32 @@ describe('segments', () => {
     expect(report.findings.map(({ severity }) => severity)).toContain('warning');
   });
 
+  test('that are not whole cost no record when runtime is repaired', async ({ saved, ada }) => {
+    const records = lengthenAudit(saved, 330);
+    const lines = records.slice(0, 100).map((record) => `${canonical(record)}\n`);
+    const segment = `${auditLog(saved)}/audit-000000000001-000000000256.jsonl`;
+    writeFileSync(segment, lines.join(''));
+
+    await ada.run(['doctor', '--repair-runtime']);
+
+    for (let seq = 1; seq <= 330; seq++) expect(existsSync(slot(auditLog(saved), seq))).toBe(true);
+    unlinkSync(segment);
+    expect(await ada.json(['audit', 'verify'])).toMatchObject({ valid: true, count: 330 });
+  });
+
+  test('are made by the repair of runtime, and only their own names are theirs', async ({ saved, ada }) => {
+    const records = lengthenAudit(saved, 330);
+    writeFileSync(`${auditLog(saved)}/audit-000000000257-000000000512.jsonl.orig`, 'a copy of an editor\n');
+
+    await ada.ok(['doctor', '--repair-runtime']);
+
+    const expected = records.slice(0, 256).map((record) => `${canonical(record)}\n`);
+    expect(readFileSync(`${auditLog(saved)}/audit-000000000001-000000000256.jsonl`, 'utf8')).toBe(expected.join(''));
+    expect(existsSync(slot(auditLog(saved), 256))).toBe(false);
+    expect(existsSync(slot(auditLog(saved), 257))).toBe(true);
+    expect(await ada.json(['audit', 'verify'])).toMatchObject({ valid: true });
+  });
+
   test('that were damaged break the chain', async ({ saved, ada }) => {
     const records = lengthenAudit(saved, 330);
     foldBucket(saved, records.with(99, { ...at(records, 99), target: 'forged' }));
@@ -177,6 +203,26 @@ describe('a broken log', () => {
     const report = await ada.unhealthy<{ findings: { code: string }[] }>(['doctor', '--strict']);
     expect(report.findings.map(({ code }) => code)).toContain('E_AUDIT_CHAIN_BROKEN');
   });
+
+  test.for([
+    ['a number without bounds', '"reason":1e999'],
+    ['half a character', '"reason":"\\ud800"'],
+  ] as const)(
+    'a record with %s, which nothing can hash, is E_AUDIT_CHAIN_BROKEN',
+    async ([, forged], { saved, ada }) => {
+      for (const path of [slot(auditLog(saved), 2), slot(stateLog(saved), 2)]) {
+        const bytes = readFileSync(path, 'utf8');
+        writeFileSync(path, bytes.replace('"reason":null', forged));
+      }
+
+      await ada.fails(['audit', 'verify'], 'E_AUDIT_CHAIN_BROKEN');
+      expect((await ada.run(['verify', '--all'])).stderr).toMatch(/^jvs: E_AUDIT_CHAIN_BROKEN: /m);
+      for (const flags of [['doctor'], ['doctor', '--strict']]) {
+        const report = await ada.unhealthy<{ findings: { code: string }[] }>(flags);
+        expect(report.findings.map(({ code }) => code)).toContain('E_AUDIT_CHAIN_BROKEN');
+      }
+    },
+  );
 
   test('a state log without records is corruption, and doctor names it', async ({ saved, ada }) => {
     rmSync(stateLog(saved), { recursive: true });

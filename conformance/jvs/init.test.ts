@@ -136,6 +136,57 @@ describe('init', () => {
     expect(readdirSync(dir).filter((name) => name.includes('fresh'))).toEqual([]);
   });
 
+  test.for([
+    ['.', 'the directory that the repository would lie in'],
+    ['..', 'one further up'],
+  ] as const)('--import %s, %s, is E_USAGE with advice, and makes nothing', async ([source], { dir, ada }) => {
+    mkdirSync(`${dir}/outer/inner`, { recursive: true });
+    writeFileSync(`${dir}/outer/inner/mine`, 'mine');
+    const user = ada.at(source === '.' ? `${dir}/outer` : `${dir}/outer/inner`);
+
+    const result = await user.run(['--json', 'init', 'fresh', '--import', source]);
+
+    expect(result.exitCode).toBe(2);
+    const { error } = JSON.parse(result.stdout) as { error: { code: string; hint: string } };
+    expect(error.code).toBe('E_USAGE');
+    expect(error.hint).toContain('another directory');
+    expect(readdirSync(`${dir}/outer`)).toEqual(['inner']);
+    expect(readdirSync(`${dir}/outer/inner`)).toEqual(['mine']);
+  });
+
+  test('--import tells how far it is', async ({ dir, ada }) => {
+    for (const folder of ['a', 'b']) {
+      mkdirSync(`${dir}/source/${folder}`, { recursive: true });
+      for (let n = 0; n < 10; n++) writeFileSync(`${dir}/source/${folder}/${n}`, 'twelve bytes');
+    }
+
+    const { stderr } = await ada.run(['--progress=json', 'init', 'fresh', '--import', 'source']);
+
+    const events = stderr
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as { type: string; files?: number; bytes?: number });
+    const sum = (type: string) =>
+      events
+        .filter((event) => event.type === type)
+        .reduce((all, { files = 0, bytes = 0 }) => ({ files: all.files + files, bytes: all.bytes + bytes }), {
+          files: 0,
+          bytes: 0,
+        });
+    expect(sum('planned')).toEqual({ files: 20, bytes: 240 });
+    expect(sum('advanced')).toEqual({ files: 20, bytes: 240 });
+  });
+
+  test('--import is done by the engine that the environment names', async ({ dir, ada }) => {
+    mkdirSync(`${dir}/source`);
+
+    await ada
+      .with({ JVS_SNAPSHOT_ENGINE: 'no-such-engine' })
+      .fails(['init', 'fresh', '--import', 'source'], 'E_ENGINE_UNAVAILABLE');
+
+    expect(readdirSync(dir).filter((name) => name.includes('fresh'))).toEqual([]);
+  });
+
   test('--import of what is not there makes no repository', async ({ dir, ada }) => {
     const result = await ada.run(['init', 'fresh', '--import', 'nowhere']);
 

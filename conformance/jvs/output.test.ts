@@ -1,6 +1,6 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 
-import { stateRecords, test, type Descriptor } from '@jvs/testkit';
+import { auditRecords, stateRecords, test, type Descriptor } from '@jvs/testkit';
 import { describe, expect } from 'vitest';
 
 describe('human output', () => {
@@ -123,6 +123,33 @@ describe('--json has the documented fields', () => {
     for (const args of [['info'], ['history'], ['verify', saved.id]]) {
       const out = await ada.ok([...args, '--json']);
       expect(out).toBe(`${JSON.stringify(JSON.parse(out), null, 2)}\n`);
+    }
+  });
+});
+
+describe('text of users', () => {
+  const forged = 'a\n     9  2026-01-01T00:00:00.000Z  snapshot         main  root@host\r\u001b[8mb\u001b[31m';
+
+  test('cannot forge a line, hide one or colour it', async ({ saved, ada, bob }) => {
+    await bob.ok(['lock', 'release', '--force', '--reason', forged]);
+    await ada.ok(['lock', 'acquire', '--purpose', forged]);
+    await ada.ok(['ref', 'create', 'r', saved.id, '--note', forged]);
+    await ada.ok(['gc', 'pin', saved.id, '--reason', forged]);
+    await ada.ok(['snapshot', forged.replace('\n', '')]);
+    const shown: [string[], number][] = [
+      [['audit', 'show'], auditRecords(saved).length],
+      [['lock', 'status'], 8],
+      [['ref', 'list'], 1],
+      [['gc', 'pin', '--list'], 1],
+      [['history'], 2],
+    ];
+
+    for (const [args, lines] of shown) {
+      const text = await ada.ok(args);
+      expect({ args, lines: text.trimEnd().split('\n').length }).toEqual({ args, lines });
+      // oxlint-disable-next-line no-control-regex
+      expect(text).not.toMatch(/[\u001b\r]/);
+      expect(text).toContain('\\x1b[8mb');
     }
   });
 });

@@ -7,13 +7,15 @@ const LAYERS = [
   ['@jvs/platform'],
   ['@jvs/snapshot-engine', '@jvs/lock-lease'],
   ['@jvs/core-repo'],
-  ['@jvs/cli-kit'],
+  ['@jvs/cli-kit', '@jvs/conformance'],
   ['jvs'],
 ];
 /** Used by tests everywhere, so in no row; they are never published. */
-const TOOLING = ['@jvs/testkit', '@jvs/services', '@jvs/bench', '@jvs/conformance'];
+const TOOLING = ['@jvs/testkit', '@jvs/services', '@jvs/bench', '@jvs/conformance-tests'];
 /** cli-kit knows no product, so that every CLI can use it. */
 const CLI_KIT_MAY_USE = ['@jvs/platform'];
+/** The conformance kit looks at a program from outside, so it must not share its code. */
+const KIT_MAY_USE = ['@jvs/platform'];
 
 interface Manifest {
   name: string;
@@ -37,9 +39,10 @@ function usedBy({ dependencies, devDependencies, peerDependencies }: Manifest): 
   return Object.keys({ ...dependencies, ...devDependencies, ...peerDependencies });
 }
 
-const manifests = ['packages', 'apps'].flatMap((folder) =>
-  readdirSync(`${ROOT}${folder}`).map((name) => readManifest(`${folder}/${name}`)),
+const folders = ['packages', 'apps'].flatMap((folder) =>
+  readdirSync(`${ROOT}${folder}`).map((name) => `${folder}/${name}`),
 );
+const manifests = [...folders, 'conformance/jvs'].map(readManifest);
 
 test.each(manifests)('$name has a layer and depends only on lower ones', (manifest) => {
   const layer = layerOf(manifest.name);
@@ -63,6 +66,12 @@ test('cli-kit knows no product', () => {
   const used = usedBy(readManifest('packages/cli-kit')).filter((name) => layerOf(name) >= 0);
 
   expect(used).toEqual(CLI_KIT_MAY_USE);
+});
+
+test('the conformance kit knows no product', () => {
+  const used = usedBy(readManifest('conformance/jvs')).filter((name) => layerOf(name) >= 0);
+
+  expect(used).toEqual(KIT_MAY_USE);
 });
 
 test('the root manifest names no package of ours, which would make it importable everywhere', () => {

@@ -43,6 +43,7 @@ export function* smokeTarballs() {
 function pack(folder) {
   const published = ['packages', 'apps']
     .flatMap((parent) => readdirSync(join(ROOT, parent)).map((name) => join(ROOT, parent, name)))
+    .concat(join(ROOT, 'conformance/jvs'))
     .filter((member) => JSON.parse(readFileSync(join(member, 'package.json'), 'utf8')).private !== true);
   const outcomes = published.map((member) => runTool('pnpm', ['pack', '--pack-destination', folder], { cwd: member }));
   return { ok: outcomes.every(({ ok }) => ok), output: outcomes.map(({ output }) => output).join('\n') };

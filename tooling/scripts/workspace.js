@@ -117,13 +117,16 @@ function manifests() {
     const names = readdirSync(join(ROOT, folder)).toSorted();
     return names.map((name) => `${folder}/${name}/package.json`);
   });
-  return ['package.json', 'conformance/package.json', ...members].filter((file) => existsSync(join(ROOT, file)));
+  return ['package.json', 'conformance/package.json', 'conformance/jvs/package.json', ...members].filter((file) =>
+    existsSync(join(ROOT, file)),
+  );
 }
 
 function sourceFolders() {
   const packages = readdirSync(join(ROOT, 'packages')).map((name) => join(ROOT, 'packages', name, 'src'));
   const own = apps().map((app) => join(ROOT, 'apps', app, 'src'));
-  return [...packages, ...own, join(ROOT, 'tooling/tsup')].filter((folder) => existsSync(folder));
+  const kit = join(ROOT, 'conformance/jvs/src');
+  return [...packages, ...own, kit, join(ROOT, 'tooling/tsup')].filter((folder) => existsSync(folder));
 }
 
 /** The folders of the apps. */

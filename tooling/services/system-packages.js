@@ -9,6 +9,7 @@ const PACKAGES = {
   'btrfs-progs': 'mkfs.btrfs',
   coreutils: 'cp',
   e2fsprogs: 'mkfs.ext4',
+  fish: 'fish',
   iproute2: 'ip',
   mount: 'mount',
   'python3-pip': 'pip3',
@@ -17,6 +18,7 @@ const PACKAGES = {
   strace: 'strace',
   'util-linux': 'setpriv',
   xfsprogs: 'mkfs.xfs',
+  zsh: 'zsh',
 };
 
 /** Where programs are sought besides PATH, which for users often lacks the last three. */

@@ -1,14 +1,9 @@
 import { hostname, userInfo } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { UsageError, openLog } from '@jvs/cli-kit';
-import {
-  findWorktree,
-  openRepository,
-  openWorktree,
-  type Caller,
-  type Repository,
-  type Worktree,
-} from '@jvs/core-repo';
+import { createLogger, UsageError } from '@jvs/cli-kit';
+import type { Caller, Repository, Worktree } from '@jvs/core-repo';
+import { hasCode } from '@jvs/platform/errors';
+import { workingDirectory } from './working-directory.ts';
 
 export interface CallerFlags {
   /** Overrides `JVS_SESSION`. */
@@ -33,32 +28,44 @@ export function currentCaller({ session }: CallerFlags = {}): Caller {
 }
 
 export async function currentRepository({ debug, ...flags }: CallerFlags & { debug: boolean }): Promise<Repository> {
-  return await openRepository(currentDirectory(), currentCaller(flags), { log: await openLog({ debug }) });
+  const caller = currentCaller(flags);
+  const { checkEngineName, openRepository } = await import('@jvs/core-repo');
+  // A command that takes no snapshot does not use it, but a wrong value is never what somebody meant.
+  const engine = requestedEngine(undefined);
+  if (engine !== undefined) checkEngineName(engine);
+  return await openRepository(await workingDirectory(), caller, { log: await createLogger({ debug }) });
 }
 
-/** The worktree that was named, or the one that the working directory is in. */
+/** The worktree that was named on the line or in `JVS_WORKTREE`, or else the one that the working directory is in. */
 export async function currentWorktree(
   flags: CallerFlags & { debug: boolean; worktree?: string | undefined },
 ): Promise<Worktree> {
-  const r = await currentRepository(flags);
-  const name = flags.worktree ?? nonEmpty(process.env['JVS_WORKTREE']);
-  return name === undefined ? await findWorktree(r, currentDirectory()) : await openWorktree(r, name);
+  return await worktreeIn(await currentRepository(flags), flags.worktree);
 }
 
-/** The worktree that the working directory is in, if it is in one. */
-export async function surroundingWorktree(r: Repository): Promise<Worktree | undefined> {
-  return await findWorktree(r, currentDirectory()).catch(() => undefined);
+/**
+ * The id of the snapshot that a word of the line means. `HEAD` is that of `w`, or else of the current worktree, which
+ * other expressions do not need.
+ */
+export async function namedSnapshot(r: Repository, expression: string, w?: Worktree): Promise<string> {
+  const { resolveSnapshot } = await import('@jvs/core-repo');
+  const isRelative = /^HEAD(?:~|$)/.test(expression);
+  return await resolveSnapshot(r, expression, w ?? (isRelative ? await surroundingWorktree(r) : undefined));
 }
 
-function currentDirectory(): string {
+async function surroundingWorktree(r: Repository): Promise<Worktree | undefined> {
   try {
-    return process.cwd();
+    return await worktreeIn(r, undefined);
   } catch (error) {
-    throw new UsageError('The working directory no longer exists', {
-      cause: error,
-      hint: 'Go to another one: cd "$PWD"',
-    });
+    if (!hasCode(error, 'E_NOT_IN_WORKTREE')) throw error;
+    return undefined;
   }
+}
+
+async function worktreeIn(r: Repository, named: string | undefined): Promise<Worktree> {
+  const { findWorktree, openWorktree } = await import('@jvs/core-repo');
+  const name = named ?? nonEmpty(process.env['JVS_WORKTREE']);
+  return name === undefined ? await findWorktree(r, await workingDirectory()) : await openWorktree(r, name);
 }
 
 /** The engine that the environment asks for. */

@@ -12,6 +12,12 @@ export interface GlobalArgs {
   progress: 'auto' | 'json';
 }
 
+/**
+ * What a shell offers for arguments and values of flags, by their names: a kind that the app can list, or null where only
+ * something new fits. What is not named here and is called like a kind takes that; then come choices, then files.
+ */
+export type Completes = Readonly<Record<string, string | null>>;
+
 /** One command: how it is spelled, what it takes, what it does. */
 export interface CommandModule<Global extends GlobalArgs, Args extends Global> {
   /** Name and positional arguments in yargs's notation, as in `snapshot [note]`. */
@@ -21,6 +27,7 @@ export interface CommandModule<Global extends GlobalArgs, Args extends Global> {
   describe: string;
   /** Lines for `--help`: the command line as typed, and what it does. */
   examples?: readonly (readonly [line: string, meaning: string])[];
+  completes?: Completes;
   builder?: (yargs: Argv<Global>) => Argv<Args>;
   handler: (args: ArgumentsCamelCase<Args>) => Promise<void> | void;
 }
@@ -31,6 +38,7 @@ export interface LeafCommand {
   aliases?: readonly string[];
   describe: string;
   examples?: readonly (readonly [line: string, meaning: string])[];
+  completes?: Completes;
   builder?: (yargs: Argv<GlobalArgs>) => unknown;
   handler: (args: never) => Promise<void> | void;
 }

@@ -1,11 +1,14 @@
 export type { Command, CommandGroup, CommandModule, GlobalArgs } from './command.ts';
 export { completionCommand } from './completion.ts';
+export { answerCompletion } from './completion-answer.ts';
+export type { Candidate, Sources } from './completion-candidates.ts';
+export { createLogger } from './logger.ts';
 export { printFailedResult } from './failed-result.ts';
+export { exitingWith, statusOf } from './exit-status.ts';
 export { formatBytes } from './format-bytes.ts';
 export { formatDuration } from './format-duration.ts';
 export { formatTable } from './format-table.ts';
-export { interrupted } from './interrupted.ts';
-export { openLog } from './logger.ts';
+export { handSignalsOn, interrupted } from './interrupted.ts';
 export { printResult, printWarning } from './output.ts';
 export { printable } from './printable.ts';
 export { type OnProgress, type ProgressEvent, withProgress } from './progress.ts';

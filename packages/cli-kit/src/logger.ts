@@ -4,7 +4,7 @@ import { type Log, silentLog } from '@jvs/platform/log';
  * The log that an app hands to its libraries: with `--debug` one JSON line a message on stderr, else nothing.
  * pino is only loaded when it is needed.
  */
-export async function openLog({ debug }: { debug: boolean }): Promise<Log> {
+export async function createLogger({ debug }: { debug: boolean }): Promise<Log> {
   if (!debug) return silentLog;
   // A bundle knows nothing but the default export of a CommonJS module.
   const { default: pino } = await import('pino');

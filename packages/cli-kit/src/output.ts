@@ -1,5 +1,5 @@
 import { printable, printableLines } from './printable.ts';
-import { colorsFor, terminal } from './terminal.ts';
+import { clearStatusLine, colorsFor, terminal } from './terminal.ts';
 
 /**
  * Writes a command's result to stdout: `value` as one JSON document with two spaces, or what `human` says.
@@ -7,11 +7,15 @@ import { colorsFor, terminal } from './terminal.ts';
  */
 export function printResult(json: boolean, value: unknown, human: () => string): void {
   const text = json ? JSON.stringify(value, null, 2) : printableLines(human());
-  if (text !== '') process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+  if (text === '') return;
+  clearStatusLine();
+  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 }
 
 /** Tells of something that is no failure, on stderr; silent with `--quiet`. */
 export function printWarning(message: string): void {
   const { name, quiet } = terminal();
-  if (!quiet) process.stderr.write(`${name}: ${colorsFor('stderr').yellow('warning:')} ${printable(message)}\n`);
+  if (quiet) return;
+  clearStatusLine();
+  process.stderr.write(`${name}: ${colorsFor('stderr').yellow('warning:')} ${printable(message)}\n`);
 }

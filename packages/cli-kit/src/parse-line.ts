@@ -87,10 +87,10 @@ function parserFor(
     .version(version)
     .alias('help', 'h')
     .usage(`${name} <command> [flags]`)
-    .wrap(Math.min(100, process.stdout.columns ?? 100))
+    .wrap(Math.min(100, process.stdout.columns || 100))
     .exitProcess(false)
     .strict()
-    .check((args) => refuseRepeatedAndEmpty(args, parser));
+    .check((args) => refuseRepeatedAndNoNumbers(args, parser));
   keepNoHelpForLater(parser);
   addCommands(parser, [], commands, onChosen);
   return parser.fail((message, error) => {
@@ -138,25 +138,69 @@ function addCommands(
 }
 
 /** yargs makes a list of a flag that is given twice, and NaN of a number that is none. */
-function refuseRepeatedAndEmpty(args: Record<string, unknown>, parser: Argv<GlobalArgs>): true {
+function refuseRepeatedAndNoNumbers(args: Record<string, unknown>, parser: Argv<GlobalArgs>): true {
   const lists = new Set(optionsOf(parser).array);
   for (const [key, value] of Object.entries(args)) {
     if (key === '_' || key === '--') continue;
-    if (Array.isArray(value) && !lists.has(key)) throw new UsageError(`${asTyped(key)} is given more than once`);
+    // Of a flag with dashes there is a second key, in camel case.
+    const isList = lists.has(key) || lists.has(asTyped(key).slice(2));
+    if (Array.isArray(value) && !isList) throw new UsageError(`${asTyped(key)} is given more than once`);
     if (typeof value === 'number' && Number.isNaN(value)) throw new UsageError(`${asTyped(key)} wants a number`);
   }
   return true;
+}
+
+/** An argument or a flag, as a command declares it. */
+export interface DeclaredOption {
+  name: string;
+  /** As typed: `--limit`, `-n`; none of a positional argument. */
+  flags: readonly string[];
+  about: string;
+  takesValue: boolean;
+  isNumber: boolean;
+  isList: boolean;
+  choices: readonly string[];
+}
+
+/** What may stand on the line of `command`, the flags of every command included. */
+export function declaredOptions(command: LeafCommand | undefined): DeclaredOption[] {
+  const parser = yargs().help(false).version(false) as unknown as Argv<GlobalArgs>;
+  command?.builder?.(parser);
+  // The command's own come first.
+  parser
+    .options(GLOBAL_OPTIONS)
+    .option('help', { alias: 'h', type: 'boolean', describe: 'show help' })
+    .option('version', { type: 'boolean', describe: 'show the version' });
+  const positional = new Set(command === undefined ? [] : positionalNames(command.command));
+  const { key, alias, boolean, number, array, choices } = optionsOf(parser);
+  const descriptions = usageOf(parser).getDescriptions();
+  const aliases = new Set(Object.values(alias).flat());
+  const names = Object.keys(key).filter((name) => !aliases.has(name) || name in alias);
+  return [...new Set([...names, ...positional])].map((name) => ({
+    name,
+    flags: positional.has(name)
+      ? []
+      : [name, ...(alias[name] ?? [])].filter((each) => !/.[A-Z]/.test(each)).map((each) => asTyped(each)),
+    about: descriptions[name] ?? '',
+    takesValue: !boolean.includes(name),
+    isNumber: number.includes(name),
+    isList: array.includes(name),
+    choices: (choices[name] ?? []).map(String),
+  }));
 }
 
 interface KnownOptions {
   array: string[];
   string: string[];
   number: string[];
+  boolean: string[];
   key: Record<string, unknown>;
+  alias: Record<string, readonly string[]>;
+  choices: Record<string, readonly unknown[]>;
 }
 
 /** What has been declared so far. yargs has this method, its types have not. */
-export function optionsOf(parser: Argv<GlobalArgs>): KnownOptions {
+function optionsOf(parser: Argv<GlobalArgs>): KnownOptions {
   return (parser as unknown as { getOptions(): KnownOptions }).getOptions();
 }
 
@@ -165,6 +209,15 @@ export function optionsOf(parser: Argv<GlobalArgs>): KnownOptions {
  * is a third of what a whole parse takes.
  */
 function keepNoHelpForLater(parser: Argv<GlobalArgs>): void {
-  const internal = parser as unknown as { getInternalMethods(): { getUsageInstance(): { cacheHelpMessage(): void } } };
-  internal.getInternalMethods().getUsageInstance().cacheHelpMessage = () => {};
+  usageOf(parser).cacheHelpMessage = () => {};
+}
+
+interface Usage {
+  cacheHelpMessage(): void;
+  getDescriptions(): Record<string, string | undefined>;
+}
+
+function usageOf(parser: Argv<GlobalArgs>): Usage {
+  const internal = parser as unknown as { getInternalMethods(): { getUsageInstance(): Usage } };
+  return internal.getInternalMethods().getUsageInstance();
 }

@@ -1,8 +1,9 @@
 // C0, DEL, C1, and the marks that reorder or hide text on a terminal.
 // oxlint-disable-next-line no-control-regex
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+// The styles that `colorsFor` is used for here, and their ends; concealed or blinking text is nobody's result.
 // oxlint-disable-next-line no-control-regex
-const COLOUR = /(\u001b\[[0-9;]*m)/;
+const COLOUR = /(\u001b\[(?:0|2|22|31|32|33|36|39)m)/;
 
 /** `text` on one line, with everything that could steer a terminal or forge a line made visible. */
 export function printable(text: string): string {

@@ -14,6 +14,7 @@ interface Counts {
 
 /** The terminal the line is drawn on: stderr, or what a test puts there. */
 interface Screen {
+  /** Some terminals say 0. */
   readonly columns?: number;
   write(text: string): unknown;
 }
@@ -54,25 +55,43 @@ export class ProgressLine {
     }
     if (now - this.#drawnAt < REDRAW_MS) return;
     this.#drawnAt = now;
-    this.#screen.write(`\r${this.#text(now).slice(0, (this.#screen.columns ?? 80) - 1)}\u001b[K`);
+    this.#screen.write(`\r${this.#text(now, (this.#screen.columns || 80) - 1)}\u001b[K`);
   }
 
+  /** Takes the line away until the next event. */
   clear(): void {
-    if (this.#drawnAt !== -Infinity) this.#screen.write('\r\u001b[K');
+    if (this.#drawnAt === -Infinity) return;
+    this.#drawnAt = -Infinity;
+    this.#screen.write('\r\u001b[K');
   }
 
-  #text(now: number): string {
+  /** What does not fit is left out as a whole, what tells least first: half a number would be another one. */
+  #text(now: number, width: number): string {
     const { files, bytes } = this.#done;
-    const parts = [this.#phase];
-    if (files > 0 || this.#planned.files > 0) parts.push(`${ofTotal(files, this.#planned.files, String)} files`);
-    if (bytes > 0 || this.#planned.bytes > 0) parts.push(ofTotal(bytes, this.#planned.bytes, formatBytes));
     const elapsed = now - this.#startedAt;
-    if (elapsed >= RATE_AFTER_MS) {
-      if (bytes > 0) parts.push(`${formatBytes(Math.round((bytes * 1000) / elapsed))}/s`);
-      const share = bytes > 0 && this.#planned.bytes > 0 ? bytes / this.#planned.bytes : files / this.#planned.files;
-      if (share > 0 && share < 1) parts.push(`${formatDuration((elapsed * (1 - share)) / share)} left`);
-    }
-    return parts.filter((part) => part !== '').join('  ');
+    const isSettled = elapsed >= RATE_AFTER_MS;
+    const counted = files > 0 || this.#planned.files > 0 ? `${ofTotal(files, this.#planned.files, String)} files` : '';
+    const sized = bytes > 0 || this.#planned.bytes > 0 ? ofTotal(bytes, this.#planned.bytes, formatBytes) : '';
+    const rate = isSettled && bytes > 0 ? `${formatBytes(Math.round((bytes * 1000) / elapsed))}/s` : '';
+    const left = isSettled ? this.#timeLeft(elapsed) : '';
+    const choices = [
+      [this.#phase, counted, sized, rate, left],
+      [this.#phase, counted, sized, left],
+      [this.#phase, counted, left],
+      [this.#phase, left],
+      [this.#phase],
+    ].map((parts) => parts.filter((part) => part !== '').join('  '));
+    return choices.find((text) => text.length <= width) ?? this.#phase.slice(0, width);
+  }
+
+  /** Small files take their time for being many, large ones for being large: so it goes by the mean of both shares. */
+  #timeLeft(elapsed: number): string {
+    const { files, bytes } = this.#planned;
+    const shares = [...(files > 0 ? [this.#done.files / files] : []), ...(bytes > 0 ? [this.#done.bytes / bytes] : [])];
+    const share = shares.reduce((sum, each) => sum + each, 0) / shares.length;
+    if (!(share > 0 && share < 1)) return '';
+    const seconds = Math.ceil((elapsed * (1 - share)) / share / 1000);
+    return `${seconds < 60 ? `${seconds} s` : formatDuration(seconds * 1000)} left`;
   }
 }
 

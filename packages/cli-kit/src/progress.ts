@@ -1,6 +1,6 @@
 import { ProgressLine } from './progress-line.ts';
 import { keepHeapSmall } from './small-heap.ts';
-import { terminal } from './terminal.ts';
+import { setStatusLine, terminal } from './terminal.ts';
 
 /** What long work tells while it goes on; facts, no text. Sizes in bytes. */
 export type ProgressEvent =
@@ -14,19 +14,23 @@ export type ProgressEvent =
 export type OnProgress = (event: ProgressEvent) => void;
 
 /**
- * Runs `work` and shows what it reports on stderr: a status line on a terminal, a JSON line an event with
- * `--progress=json`, nothing otherwise or with `--quiet`. The status line is gone when the promise settles.
+ * Runs `work` and shows what it reports on stderr: a status line on a terminal that is not dumb, a JSON line an event with
+ * `--progress=json`, nothing otherwise or with `--quiet`. The status line is gone when the promise settles. Such work
+ * goes through trees, so the heap is kept small.
  */
 export async function withProgress<Result>(work: (onProgress: OnProgress) => Promise<Result>): Promise<Result> {
   const { progress, quiet } = terminal();
   await keepHeapSmall();
   if (quiet) return work(() => {});
   if (progress === 'json') return work((event) => void process.stderr.write(`${JSON.stringify(event)}\n`));
-  if (!process.stderr.isTTY) return work(() => {});
+  // What cannot take a line away again gets none.
+  if (!process.stderr.isTTY || process.env['TERM'] === 'dumb') return work(() => {});
   const line = new ProgressLine(process.stderr);
+  setStatusLine(() => line.clear());
   try {
     return await work((event) => line.show(event));
   } finally {
+    setStatusLine(undefined);
     line.clear();
   }
 }

@@ -24,11 +24,10 @@ export function errorDocument(error: unknown): ErrorDocument {
   if (error instanceof CodedError) {
     return { code: error.code, message: error.message, hint: error.hint ?? null, details: error.details };
   }
-  const errno = errnoOf(error);
-  if (errno !== undefined) {
-    const { code, syscall, path } = errno;
+  if (isErrno(error)) {
+    const { code, syscall, path, message } = error;
     const details = { errno: code, syscall: syscall ?? null, path: path === undefined ? null : String(path) };
-    return { code: 'E_IO', message: errno.message, hint: HINTS[code] ?? null, details };
+    return { code: 'E_IO', message, hint: HINTS[code] ?? null, details };
   }
   return {
     code: 'E_INTERNAL',
@@ -69,7 +68,6 @@ function messageOf(error: unknown): string {
 }
 
 /** Node's own errors with codes such as `ERR_INVALID_ARG_TYPE` are not among them: those are bugs. */
-function errnoOf(error: unknown): (NodeJS.ErrnoException & { code: string }) | undefined {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined;
-  return /^E[A-Z0-9]+$/.test(error.code) ? Object.assign(error, { code: error.code }) : undefined;
+function isErrno(error: unknown): error is NodeJS.ErrnoException & { code: string } {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && /^E[A-Z0-9]+$/.test(error.code);
 }

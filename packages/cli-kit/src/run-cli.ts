@@ -2,8 +2,8 @@ import { hasCode } from '@jvs/platform/errors';
 import type { Command } from './command.ts';
 import { armFromVariable } from './failpoint-variable.ts';
 import { catchInterruptions, interruptionCode, isInterruption } from './interrupted.ts';
-import { parseLine } from './parse-line.ts';
-import { errorDocument, renderError } from './render-error.ts';
+import { errorDocument } from './render-error.ts';
+import { tellFailure } from './tell-failure.ts';
 import { setTerminal } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -36,10 +36,10 @@ export async function runCli(name: string, options: CliOptions): Promise<void> {
   // Until the line is understood, its words must do: a wrong line is reported as JSON too.
   const flags = line.includes('--') ? line.slice(0, line.indexOf('--')) : line;
   const json = flags.includes('--json') || flags.includes('--json=true');
-  setTerminal({ name, noColor: flags.includes('--no-color') });
+  setTerminal({ name, noColor: flags.includes('--no-color'), exitCodes: options.exitCodes ?? {} });
   guardStreams();
   catchInterruptions();
-  const fail = (error: unknown): void => reportFailure(name, error, json, options.exitCodes ?? {});
+  const fail = (error: unknown): void => reportFailure(name, error, json);
   process.on('uncaughtException', (error) => {
     fail(error);
     process.exit();
@@ -47,6 +47,7 @@ export async function runCli(name: string, options: CliOptions): Promise<void> {
 
   try {
     armFromVariable(process.env['JVS_FAILPOINT']);
+    const { parseLine } = await loadParser(flags);
     const parsed = parseLine(name, line, { ...options, epilogue: epilogueOf(options) });
     if (parsed.type === 'text') {
       process.stdout.write(`${parsed.text.trimEnd()}\n`);
@@ -61,17 +62,36 @@ export async function runCli(name: string, options: CliOptions): Promise<void> {
   }
 }
 
-function reportFailure(name: string, error: unknown, json: boolean, exitCodes: Readonly<Record<string, number>>): void {
-  const interruption = interruptionCode();
+/** An interruption has no class and no document: stdout is then empty with `--json` too. */
+function reportFailure(name: string, error: unknown, json: boolean): void {
   if (isInterruption(error)) {
     process.stderr.write(`${name}: interrupted\n`);
-    process.exitCode = interruption;
+    process.exitCode = interruptionCode();
     return;
   }
-  const document = errorDocument(error);
-  process.stderr.write(renderError(name, error));
-  if (json) process.stdout.write(`${JSON.stringify({ error: document }, null, 2)}\n`);
-  process.exitCode = interruption ?? exitCodes[document.code] ?? (document.code === 'E_USAGE' ? 2 : 1);
+  tellFailure(error);
+  if (json) process.stdout.write(`${JSON.stringify({ error: errorDocument(error) }, null, 2)}\n`);
+}
+
+/** yargs asks for the working directory as soon as it is loaded, so that must be one that exists. */
+async function loadParser(flags: readonly string[]): Promise<typeof import('./parse-line.ts')> {
+  try {
+    process.cwd();
+  } catch (cause) {
+    const directory = directoryIn(flags);
+    if (directory === undefined) {
+      const hint = 'Go to one that does: cd "$PWD" enters its successor.';
+      throw new UsageError('The working directory no longer exists', { cause, hint });
+    }
+    enter(directory);
+  }
+  return await import('./parse-line.ts');
+}
+
+/** What `-C` names. */
+function directoryIn(flags: readonly string[]): string | undefined {
+  const at = flags.findLastIndex((word) => word === '-C' || word.startsWith('-C='));
+  return flags[at] === '-C' ? flags[at + 1] : flags[at]?.slice(3);
 }
 
 function enter(directory: string): void {

@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -39,6 +39,10 @@ describe('the line', () => {
       'a',
       '--tag',
       'b',
+      '--keep-tag',
+      'c',
+      '--keep-tag',
+      'd',
       '--lease-ms',
       '5',
       '-n',
@@ -48,6 +52,7 @@ describe('the line', () => {
     expect(JSON.parse(stdout)).toMatchObject({
       note: 'hello',
       tag: ['a', 'b'],
+      keepTag: ['c', 'd'],
       leaseMs: 5,
       limit: 3,
       noPayload: false,
@@ -103,6 +108,36 @@ describe('the line', () => {
     expect(json.status).toBe(2);
   });
 
+  test('is read though the working directory is gone, if -C leads to another one', () => {
+    const gone = mkdtempSync(join(FOLDER, 'gone-'));
+    const inGone = (words: string): SpawnSyncReturns<string> =>
+      spawnSync(
+        'bash',
+        ['-c', `cd "$1" && rmdir "$1" && exec "$2" "$3" ${words}`, 'bash', gone, process.execPath, TOY],
+        {
+          encoding: 'utf8',
+          env: ENVIRONMENT,
+        },
+      );
+    const message = 'toy: E_USAGE: The working directory no longer exists\n';
+    const again = (): void => mkdirSync(gone);
+
+    expect(inGone('echo')).toMatchObject({ status: 2, stdout: '', stderr: expect.stringContaining(message) });
+    again();
+    expect(JSON.parse(inGone('--json echo').stdout)).toMatchObject({ error: { code: 'E_USAGE' } });
+    for (const words of ['-C / echo --json', 'echo --json -C=/', 'echo --json -C "/"']) {
+      again();
+      expect(JSON.parse(inGone(words).stdout)).toMatchObject({ cwd: '/' });
+    }
+    again();
+    expect(inGone('-C no/such echo')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('E_USAGE: -C no/such'),
+    });
+    again();
+    expect(inGone('echo -- -C /')).toMatchObject({ status: 2, stderr: expect.stringContaining(message) });
+  });
+
   test('answers --version and --help, which shows examples and exit codes', () => {
     expect(toy(['--version'])).toMatchObject({ status: 0, stdout: '1.2.3\n' });
 
@@ -140,6 +175,15 @@ describe('failures', () => {
       details: { errno: 'ENOENT', path: '/nowhere/at/all', syscall: 'open' },
     });
     expect(status).toBe(1);
+  });
+
+  test('that a result tells of have the exit status of the table too', () => {
+    expect(toy(['check'])).toMatchObject({
+      status: 7,
+      stdout: 'damage\n',
+      stderr: 'toy: E_TOY: Something is damaged\n',
+    });
+    expect(JSON.parse(toy(['check', '--json']).stdout)).toMatchObject({ damaged: ['a'], error: { code: 'E_TOY' } });
   });
 
   test.each(['bug', 'later'])('without a code are bugs of ours and show their stack (%s)', (how) => {
@@ -190,6 +234,14 @@ describe('stderr', () => {
     expect(toy(['work', '--quiet'])).toMatchObject({ stdout: 'done\n', stderr: '' });
   });
 
+  test('on a terminal has a status line, which makes room for warnings and goes away', () => {
+    const command = `${process.execPath} ${TOY} work --warn --no-color`;
+    const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], { encoding: 'utf8', env: ENVIRONMENT });
+
+    expect(stdout).toContain('\rHashing\u001b[K\r\u001b[Ktoy: warning: odd\r\n');
+    expect(stdout.endsWith('\r\u001b[Kdone\r\n')).toBe(true);
+  });
+
   test('has one event a line with --progress=json', () => {
     const lines = toy(['work', '--progress=json']).stderr.trim().split('\n').slice(1);
 
@@ -237,25 +289,5 @@ describe('JVS_FAILPOINT', () => {
       status: 0,
       stdout: 'went on\n',
     });
-  });
-});
-
-describe('completion', () => {
-  test('in bash offers commands, the commands of a group, and flags', () => {
-    const complete = (words: string[]): string[] => {
-      const script = `source <("$0" "$1" completion bash); COMP_WORDS=(toy "\${@:2}"); COMP_CWORD=$(($# - 1))
-        _toy_complete; printf '%s\\n' "\${COMPREPLY[@]}"`;
-      const { stdout } = spawnSync('bash', ['-c', script, process.execPath, TOY, ...words], { encoding: 'utf8' });
-      return stdout.trim().split('\n');
-    };
-
-    expect(complete(['ec'])).toEqual(['echo']);
-    expect(complete(['lock', ''])).toEqual(['hold']);
-    expect(complete(['echo', '--le'])).toEqual(['--lease-ms']);
-    expect(complete(['wait', '--'])).toEqual(expect.arrayContaining(['--deaf', '--json', '--help']));
-  });
-
-  test.each(['zsh', 'fish'])('is written for %s too', (shell) => {
-    expect(toy(['completion', shell])).toMatchObject({ status: 0, stdout: expect.stringContaining('echo') });
   });
 });

@@ -14,7 +14,9 @@ export async function readControlFile<T extends z.ZodMiniType>(
     text = await readRegularFile(path);
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return undefined;
-    if (hasCode(error, 'ENXIO')) throw new DescriptorCorruptError(path, 'is no regular file', error);
+    // A socket, or something else than a directory on the way to it.
+    if (hasCode(error, 'ENXIO', 'ENOTDIR', 'ELOOP'))
+      throw new DescriptorCorruptError(path, 'is no regular file', error);
     throw error;
   }
   let json: unknown;

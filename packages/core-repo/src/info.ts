@@ -1,6 +1,6 @@
+import { access, constants } from 'node:fs/promises';
 import { LOCK_DEFAULTS } from '@jvs/lock-lease';
 import { chooseEngine } from '@jvs/snapshot-engine';
-import { hasCode } from '@jvs/platform/errors';
 import type { Repository } from './repository.ts';
 import { publishedIds } from './snapshot/visible.ts';
 import { worktreeNames } from './worktree/worktree.ts';
@@ -42,11 +42,12 @@ export async function repositoryInfo(
   };
 }
 
+/** Probes write, and answer false where they cannot. */
 async function engineName(r: Repository, requested: string | undefined): Promise<string | null> {
-  try {
-    return (await chooseEngine(r.layout.tmp, { requested })).engine.name;
-  } catch (error) {
-    if (hasCode(error, 'EROFS', 'EACCES')) return null;
-    throw error;
-  }
+  const { tmp } = r.layout;
+  const isWritable = await access(tmp, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  return isWritable ? (await chooseEngine(tmp, { requested })).engine.name : null;
 }

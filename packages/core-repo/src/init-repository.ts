@@ -4,15 +4,16 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { displayPath } from '@jvs/platform/byte-path';
 import { prettyJson } from '@jvs/platform/canonical-json';
 import { systemClock, timestamp } from '@jvs/platform/clock';
+import { relativeInside } from '@jvs/platform/contained-path';
 import { deleteTree, syncDirectory, syncTree, unlinkIfThere, writeNew } from '@jvs/platform/durable-fs';
 import { CodedError, hasCode } from '@jvs/platform/errors';
 import { sha256 } from '@jvs/platform/digest';
 import { openLog } from '@jvs/platform/exclusive-log';
 import { withTreePool, scanTree } from '@jvs/platform/tree';
-import { chooseEngine, type Degradation } from '@jvs/snapshot-engine';
+import { chooseEngine, countCloned, type Degradation } from '@jvs/snapshot-engine';
 import { layoutOf, MAIN_WORKTREE, standardDirectories, type Layout } from './layout.ts';
 import { checkName } from './names.ts';
-import type { OnProgress } from './progress.ts';
+import { advance, type OnProgress } from './progress.ts';
 import { ExistsError, NotFoundError, UsageError } from './repository-errors.ts';
 import { findRoot, openRepository, type Caller, type Repository, type RepositoryPorts } from './repository.ts';
 import { writeReserve } from './reserve.ts';
@@ -34,6 +35,8 @@ export class FilesystemUnsupportedError extends CodedError {
 export interface InitOptions extends RepositoryPorts {
   /** A directory whose copy becomes the payload of main; it stays as it is. Default: main is empty. */
   importFrom?: string | undefined;
+  /** The engine that imports, by name, which must then work. Default: the cheapest that does. */
+  engine?: string | undefined;
   signal?: AbortSignal | undefined;
   onProgress?: OnProgress | undefined;
 }
@@ -58,6 +61,7 @@ export async function initRepository(path: string, caller: Caller, options: Init
   const parent = await existingDirectory(dirname(target));
   await refuseOccupied(target, parent, name);
   const source = options.importFrom === undefined ? undefined : await existingDirectory(options.importFrom);
+  if (source !== undefined) refuseInside(source, parent, target);
 
   const building = join(parent, `.${name}.jvs-init-${randomBytes(4).toString('hex')}`);
   await mkdir(building);
@@ -102,6 +106,15 @@ async function refuseOccupied(target: string, parent: string, name: string): Pro
   }
 }
 
+/** A tree cannot be copied into itself. */
+function refuseInside(source: string, parent: string, target: string): void {
+  if (relativeInside(source, parent) === undefined) return;
+  throw new UsageError(`"${target}" would lie inside the directory that it is to import, "${source}"`, {
+    hint: 'Make the repository beside it: run the command from another directory.',
+    details: { path: target, source },
+  });
+}
+
 async function existingDirectory(path: string): Promise<string> {
   const real = await realpath(resolve(path)).catch((error: unknown) => {
     if (hasCode(error, 'ENOENT')) throw new NotFoundError('directory', path);
@@ -115,16 +128,18 @@ async function build(
   layout: Layout,
   caller: Caller,
   source: string | undefined,
-  { clock = systemClock, signal, onProgress }: InitOptions,
+  options: InitOptions,
 ): Promise<Omit<InitResult, 'repository'>> {
-  const { portable, runtime } = standardDirectories(layout);
-  for (const directory of [...portable, ...runtime]) await mkdir(directory, { recursive: true });
+  const { filled, portable, runtime } = standardDirectories(layout);
+  await mkdir(layout.control);
+  for (const directory of [...filled, ...portable, ...runtime]) await mkdir(directory);
   await probeHardLinks(layout);
   await writeNew(layout.formatVersion, '1\n', false);
   const repoId = randomUUID();
   await writeNew(layout.repoId, `${repoId}\n`, false);
   await writeReserve(layout);
 
+  const { clock = systemClock } = options;
   const now = timestamp(clock.now());
   const config: WorktreeConfig = {
     worktree_id: randomUUID(),
@@ -168,7 +183,7 @@ async function build(
     await mkdir(layout.payload(MAIN_WORKTREE));
     return { degradations: [], skipped: [] };
   }
-  return await importTree(layout, source, signal, onProgress);
+  return await importTree(layout, source, options);
 }
 
 /** Everything rests on link(2) refusing to overwrite. */
@@ -179,6 +194,7 @@ async function probeHardLinks(layout: Layout): Promise<void> {
     await link(probe, `${probe}.link`);
     await unlinkIfThere(`${probe}.link`);
   } catch (error) {
+    if (!hasCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS')) throw error;
     throw new FilesystemUnsupportedError(layout.root, error);
   } finally {
     await unlinkIfThere(probe);
@@ -188,17 +204,18 @@ async function probeHardLinks(layout: Layout): Promise<void> {
 async function importTree(
   layout: Layout,
   source: string,
-  signal: AbortSignal | undefined,
-  onProgress: OnProgress | undefined,
+  { engine: requested, signal, onProgress }: InitOptions,
 ): Promise<Omit<InitResult, 'repository'>> {
   return await withTreePool(async (pool) => {
     onProgress?.({ type: 'phase', phase: 'scanning' });
     const scan = await scanTree(pool, source, { signal });
     checkPayloadRules(scan);
-    const { engine } = await chooseEngine(layout.tmp);
+    const { engine } = await chooseEngine(layout.tmp, { requested });
     onProgress?.({ type: 'phase', phase: 'importing' });
     onProgress?.({ type: 'planned', files: scan.totals.files, bytes: scan.totals.bytes });
-    const degradations = await engine.clone(source, layout.payload(MAIN_WORKTREE), { scan, signal });
+    const report = advance(onProgress);
+    const onCloned = report && countCloned(scan, report);
+    const degradations = await engine.clone(source, layout.payload(MAIN_WORKTREE), { scan, signal, onCloned });
     return { degradations, skipped: scan.specials.map(displayPath) };
   });
 }

@@ -16,10 +16,15 @@ export interface Layout {
   readonly audit: string;
   readonly plans: string;
   readonly tombstones: string;
+  readonly pins: string;
+  /** Policies of garbage collection, by name; the user's to edit. */
+  readonly retention: string;
   readonly intents: string;
   readonly probe: string;
   readonly tmp: string;
   readonly reserve: string;
+  /** What can be made again from the rest. */
+  readonly cache: string;
   worktreeMeta(name: string): string;
   worktreeConfig(name: string): string;
   payload(name: string): string;
@@ -28,6 +33,10 @@ export interface Layout {
   unfinishedSnapshot(id: string): string;
   descriptor(id: string): string;
   manifest(id: string): string;
+  ref(name: string): string;
+  plan(planId: string): string;
+  tombstone(id: string): string;
+  pin(pinId: string): string;
   opDirectory(opId: string): string;
 }
 
@@ -52,10 +61,13 @@ export function layoutOf(root: string): Layout {
     audit: at('audit'),
     plans: at('gc', 'plans'),
     tombstones: at('gc', 'tombstones'),
+    pins: at('gc', 'pins'),
+    retention: at('gc', 'retention.json'),
     intents: at('intents'),
     probe: at('locks', 'probe'),
     tmp: at('tmp'),
     reserve: at('reserve'),
+    cache: at('cache'),
     worktreeMeta: (name) => at('worktrees', name),
     worktreeConfig: (name) => at('worktrees', name, 'config.json'),
     payload: (name) => (name === MAIN_WORKTREE ? join(root, MAIN_WORKTREE) : join(root, 'worktrees', name)),
@@ -64,24 +76,30 @@ export function layoutOf(root: string): Layout {
     unfinishedSnapshot: (id) => at('snapshots', `${id}.tmp`),
     descriptor: (id) => at('descriptors', `${id}.json`),
     manifest: (id) => at('manifests', `${id}.manifest`),
+    ref: (name) => at('refs', name),
+    plan: (planId) => at('gc', 'plans', `${planId}.json`),
+    tombstone: (id) => at('gc', 'tombstones', `${id}.json`),
+    pin: (pinId) => at('gc', 'pins', `${pinId}.json`),
     opDirectory: (opId) => at('tmp', `op-${opId}`),
   };
 }
 
-/** Directories that every repository has. The runtime ones do not travel with a copy and are made again on demand. */
-export function standardDirectories(layout: Layout): { portable: string[]; runtime: string[] } {
+/**
+ * Directories that every repository has, parents first. `filled` ones are never empty, so their absence is damage; the
+ * others may lack in a copy, since many tools leave out what is empty, and the runtime ones do not travel at all.
+ */
+export function standardDirectories(layout: Layout): { filled: string[]; portable: string[]; runtime: string[] } {
   return {
+    filled: [layout.worktrees, layout.states, layout.audit],
     portable: [
-      layout.worktrees,
-      layout.states,
       layout.snapshots,
       layout.descriptors,
       layout.manifests,
       layout.refs,
-      layout.audit,
+      join(layout.control, 'gc'),
       layout.plans,
       layout.tombstones,
-      join(layout.control, 'gc', 'pins'),
+      layout.pins,
     ],
     runtime: [layout.intents, join(layout.control, 'locks'), layout.tmp],
   };

@@ -6,7 +6,8 @@ import { CodedError } from '@jvs/platform/errors';
 export const SNAPSHOT_ID = /^\d{13}-[0-9a-f]{8}$/;
 export const SnapshotId = z.string().check(z.regex(SNAPSHOT_ID));
 
-const NAME = /^[A-Za-z0-9._-]{1,128}$/;
+/** Characters and length of every name; {@link checkName} has the rest. */
+export const NAME = /^[A-Za-z0-9._-]{1,128}$/;
 const RESERVED_ENDS = ['.tmp', '.gone', '.lock'];
 
 /** A name that cannot be one of a repository, worktree, ref or tag. */

@@ -85,14 +85,20 @@ export async function findRoot(from: string): Promise<string | undefined> {
   return undefined;
 }
 
-/** Runtime files do not travel, and neither do empty directories everywhere: a copy gets them when it is first opened. */
+/** What may lack in a copy is made when that is first opened, as far as anything can be written there. */
 async function completeCopy(layout: Layout): Promise<void> {
-  if (await isDirectory(layout.tmp)) return;
   const { portable, runtime } = standardDirectories(layout);
-  try {
-    for (const directory of [...portable, ...runtime]) await mkdir(directory, { recursive: true });
-  } catch (error) {
-    if (!hasCode(error, 'EROFS', 'EACCES', 'EPERM')) throw error;
+  const directories = [...portable, ...runtime];
+  const present = await Promise.all(directories.map(isDirectory));
+  for (const [index, directory] of directories.entries()) {
+    if (present[index] === true) continue;
+    try {
+      // One by one: with `recursive`, Node answers ENOENT on a read-only filesystem.
+      await mkdir(directory);
+    } catch (error) {
+      if (hasCode(error, 'EROFS', 'EACCES', 'EPERM', 'ENOSPC', 'EDQUOT')) return;
+      if (!hasCode(error, 'EEXIST')) throw error;
+    }
   }
 }
 

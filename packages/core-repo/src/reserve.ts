@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { unlinkIfThere, writeNew } from '@jvs/platform/durable-fs';
 import { hasCode } from '@jvs/platform/errors';
 import { failpoint } from '@jvs/platform/failpoint';
@@ -29,13 +30,26 @@ export async function withReserve<T>(layout: Layout, work: () => Promise<T>): Pr
   }
 }
 
-/** Writes a missing reserve; false where there is no room for it. */
+/** Whether the reserve is there, all of it: a crash or a full disk may have left a short one. */
+export async function hasReserve(layout: Layout): Promise<boolean> {
+  try {
+    return (await stat(layout.reserve)).size === RESERVE_BYTES;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return false;
+    throw error;
+  }
+}
+
+/** Writes a missing or short reserve; false where there is no room for it. */
 export async function refillReserve(layout: Layout): Promise<boolean> {
+  if (await hasReserve(layout)) return true;
+  await unlinkIfThere(layout.reserve);
   try {
     await writeReserve(layout);
     failpoint('reserve:write');
     return true;
   } catch (error) {
+    // Somebody else writes it at this moment.
     if (hasCode(error, 'EEXIST')) return true;
     if (!hasCode(error, 'ENOSPC', 'EDQUOT')) throw error;
     await unlinkIfThere(layout.reserve);

@@ -1,7 +1,7 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { errnoError } from '@jvs/platform/errors';
 import { describe, expect } from 'vitest';
-import { refillReserve, withReserve, writeReserve } from '../src/reserve.ts';
+import { hasReserve, refillReserve, withReserve, writeReserve } from '../src/reserve.ts';
 import { test } from './fixtures/world.ts';
 
 describe('on a full disk', () => {
@@ -22,6 +22,15 @@ describe('on a full disk', () => {
       expect(statSync(fresh.layout.reserve).size).toBe(4 * 1024 * 1024);
     },
   );
+
+  test('a reserve that a crash left short is none, and is written anew', async ({ fresh }) => {
+    writeFileSync(fresh.layout.reserve, 'short');
+
+    expect(await hasReserve(fresh.layout)).toBe(false);
+    expect(await refillReserve(fresh.layout)).toBe(true);
+    expect(await hasReserve(fresh.layout)).toBe(true);
+    expect(statSync(fresh.layout.reserve).size).toBe(4 * 1024 * 1024);
+  });
 
   test('a second failure is the failure', async ({ fresh }) => {
     await writeReserve(fresh.layout);

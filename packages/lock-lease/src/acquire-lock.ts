@@ -5,23 +5,23 @@ import { failpoint } from '@jvs/platform/failpoint';
 import { readBootId } from '@jvs/platform/filesystem';
 import { FencingMismatchError, findOwnLock, LockExpiredError, type HeldLock } from './check-fencing.ts';
 import { isHolder, newNonce, removeCredentials, removeSuperseded, writeCredentials } from './credentials.ts';
+import { cutText } from './cut-text.ts';
 import { filesystemNow, leaseEnd, readHeartbeat } from './lease-clock.ts';
-import { LOCK_DEFAULTS, type LockState } from './lock-state.ts';
+import { LOCK_DEFAULTS, LockState, SessionId } from './lock-state.ts';
 import { findEvidence } from './take-over.ts';
-import { appendState, cutText, readState, type LockSite, type StateRecord } from './worktree-state.ts';
+import { appendState, readState, type LockSite, type StateRecord } from './worktree-state.ts';
 
 /** Another holder has the worktree, and nothing shows that it is gone. */
 export class LockConflictError extends CodedError {
   readonly code = 'E_LOCK_CONFLICT';
-  constructor(worktree: string, lock: LockState, earliestMs: number | undefined) {
+  constructor(worktree: string, lock: LockState, earliestMs: number | undefined, isOwn = false) {
     const earliest = earliestMs === undefined ? null : timestamp(earliestMs);
     super(
-      `Worktree "${worktree}" is locked by ${lock.holder_id} (session ${lock.session_id}) since ${lock.created_at}`,
+      isOwn
+        ? `You hold the lock of worktree "${worktree}" already, in session ${lock.session_id} since ${lock.created_at}`
+        : `Worktree "${worktree}" is locked by ${lock.holder_id} (session ${lock.session_id}) since ${lock.created_at}`,
       {
-        hint:
-          earliest === null
-            ? 'Try again.'
-            : `Unless the holder renews, it can be taken over from ${earliest} on; --wait keeps trying.`,
+        hint: hintFor(earliest, isOwn),
         details: {
           worktree,
           holder_id: lock.holder_id,
@@ -33,6 +33,17 @@ export class LockConflictError extends CodedError {
       },
     );
   }
+}
+
+function hintFor(earliest: string | null, isOwn: boolean): string {
+  if (isOwn) return 'Run "jvs lock renew" to extend it.';
+  if (earliest === null) return 'Try again.';
+  return `Unless the holder renews, it can be taken over from ${earliest} on; --wait keeps trying.`;
+}
+
+/** A lock cannot be asked for in this way. */
+export class LockRequestError extends CodedError {
+  readonly code = 'E_USAGE';
 }
 
 /** The worktree was removed in the meantime: its state log has ended. */
@@ -57,10 +68,11 @@ const RETRY_MS = 100;
 
 /**
  * Takes a free lock, or one whose holder is gone by evidence of the clock or of observation. Not re-entrant.
- * The caller's secret is on disk before the lock is, so that nobody ever holds a lock that he cannot release.
- * @throws LockConflictError, ClockSkewError, StateHomeError
+ * The caller's secret is durable before the lock is, so that nobody ever holds a lock that he cannot release.
+ * @throws LockConflictError, ClockSkewError, StateHomeError, WorktreeRemovedError, LockRequestError
  */
 export async function acquireLock(site: LockSite, options: AcquireOptions = {}): Promise<HeldLock> {
+  checkRequest(site, options);
   const deadline = site.clock.monotonic() + (options.waitMs ?? 0);
   for (;;) {
     try {
@@ -70,6 +82,17 @@ export async function acquireLock(site: LockSite, options: AcquireOptions = {}):
       if (!hasCode(error, 'E_LOCK_CONFLICT', 'E_CLOCK_SKEW_EXCEEDED') || left <= 0) throw error;
       await site.clock.sleep(Math.min(RETRY_MS, left), options.signal);
     }
+  }
+}
+
+function checkRequest({ caller }: LockSite, { leaseDurationMs = LOCK_DEFAULTS.leaseDurationMs }: AcquireOptions): void {
+  if (!LockState.shape.lease_duration_ms.safeParse(leaseDurationMs).success) {
+    throw new LockRequestError('A lease lasts a whole number of ms from 1000 to 86400000', {
+      details: { lease_duration_ms: leaseDurationMs },
+    });
+  }
+  if (!SessionId.safeParse(caller.sessionId).success) {
+    throw new LockRequestError('A session id is 1 to 256 characters without control characters');
   }
 }
 
@@ -95,11 +118,14 @@ async function tryAcquire(site: LockSite, options: AcquireOptions): Promise<Held
   const record = await readState(site);
   const { lock } = record;
   if (record.kind === 'remove') throw new WorktreeRemovedError(site.worktree);
-  if (lock !== null && !(await ownLeaseIsOver(site, record, lock))) {
-    const found = await findEvidence(site, record, lock);
-    if (found.evidence === null) {
-      if (found.skew !== undefined) throw found.skew;
-      throw new LockConflictError(site.worktree, lock, found.earliestMs);
+  if (lock !== null) {
+    const isOwn = await isHolder(site, lock);
+    if (!isOwn || !(await isOver(site, record, lock))) {
+      const found = await findEvidence(site, record, lock);
+      if (found.evidence === null) {
+        if (found.skew !== undefined) throw found.skew;
+        throw new LockConflictError(site.worktree, lock, found.earliestMs, isOwn);
+      }
     }
   }
   const taken = await take(site, record, lock === null ? 'acquire' : 'steal', options);
@@ -109,8 +135,7 @@ async function tryAcquire(site: LockSite, options: AcquireOptions): Promise<Held
   return await tryAcquire(site, options);
 }
 
-async function ownLeaseIsOver(site: LockSite, record: StateRecord, lock: LockState): Promise<boolean> {
-  if (!(await isHolder(site, lock))) return false;
+async function isOver(site: LockSite, record: StateRecord, lock: LockState): Promise<boolean> {
   return (await filesystemNow(site)) > leaseEnd(lock, await readHeartbeat(site, record));
 }
 

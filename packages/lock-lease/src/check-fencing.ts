@@ -36,7 +36,10 @@ export class FencingMismatchError extends CodedError {
           : `${lock.holder_id} has token ${lock.fencing_token} since ${lock.created_at}`
       }`,
       {
-        hint: 'Another process took the lock while this one was not renewing it. Acquire it again and repeat the command.',
+        hint:
+          lock === null
+            ? 'Acquire it again and repeat the command.'
+            : 'Another process took the lock while this one was not renewing it. Acquire it again and repeat the command.',
         details: {
           worktree,
           our_token: ourToken,
@@ -51,7 +54,7 @@ export class FencingMismatchError extends CodedError {
 /** The caller's own lease is over, and it must not be renewed or used any more. */
 export class LockExpiredError extends CodedError {
   readonly code = 'E_LOCK_EXPIRED';
-  constructor(worktree: string, lock: LockState, endMs: number) {
+  constructor(worktree: string, lock: Pick<LockState, 'fencing_token'>, endMs: number) {
     const ended = new Date(endMs).toISOString();
     super(`The lease on worktree "${worktree}" ended at ${ended}`, {
       hint: 'Run "jvs lock acquire" to get a new lease with a new fencing token.',

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { prettyJson } from '@jvs/platform/canonical-json';
 import { sha256 } from '@jvs/platform/digest';
-import { unlinkIfThere } from '@jvs/platform/durable-fs';
+import { syncDirectory, unlinkIfThere, writeNew } from '@jvs/platform/durable-fs';
 import { CodedError, hasCode } from '@jvs/platform/errors';
 import type { LockState } from './lock-state.ts';
 import type { LockSite } from './worktree-state.ts';
@@ -54,7 +54,7 @@ export async function stateDirectory(site: Pick<LockSite, 'credentialsDirectory'
   return directory;
 }
 
-/** @throws StateHomeError */
+/** Durable when it returns. @throws StateHomeError */
 export async function writeCredentials(
   site: LockSite,
   lockId: string,
@@ -69,7 +69,8 @@ export async function writeCredentials(
     fencing_token: fencingToken,
   });
   try {
-    await writeFile(join(directory, `${lockId}.json`), text, { mode: 0o600, flag: 'wx' });
+    await writeNew(join(directory, `${lockId}.json`), text, true, 0o600);
+    await syncDirectory(directory);
   } catch (error) {
     throw new StateHomeError(directory, error);
   }
@@ -82,20 +83,37 @@ export async function isHolder(site: LockSite, lock: LockState): Promise<boolean
   return credentials?.session_id === lock.session_id && sha256(credentials.nonce) === lock.holder_nonce_hash;
 }
 
+/** Best effort: the lock is given back already, whatever becomes of a secret that opens nothing any more. */
 export async function removeCredentials(site: LockSite, lockId: string): Promise<void> {
-  if (site.credentialsDirectory === undefined) return;
-  await unlinkIfThere(join(site.credentialsDirectory, `${lockId}.json`));
+  const { credentialsDirectory: directory } = site;
+  if (directory === undefined) return;
+  await tryToTidy(async () => void (await unlinkIfThere(join(directory, `${lockId}.json`))));
 }
 
-/** Deletes secrets of earlier locks of the worktree. One with a later token belongs to an acquire that is under way. */
+/**
+ * Deletes secrets of earlier locks of the worktree. One with a later token belongs to an acquire that is under way. Best
+ * effort: the lock is taken already, and the next acquire tries again.
+ */
 export async function removeSuperseded(site: LockSite, current: LockState): Promise<void> {
-  const directory = await stateDirectory(site);
-  for (const file of await readdir(directory)) {
-    if (!/^[0-9a-f-]{36}\.json$/.test(file) || file === `${current.lock_id}.json`) continue;
-    const credentials = await readCredentials(join(directory, file));
-    if (credentials?.worktree_id === site.worktreeId && credentials.fencing_token <= current.fencing_token) {
-      await unlinkIfThere(join(directory, file));
+  const { credentialsDirectory: directory } = site;
+  if (directory === undefined) return;
+  await tryToTidy(async () => {
+    for (const file of await readdir(directory)) {
+      if (!/^[0-9a-f-]{36}\.json$/.test(file) || file === `${current.lock_id}.json`) continue;
+      const credentials = await readCredentials(join(directory, file));
+      if (credentials?.worktree_id === site.worktreeId && credentials.fencing_token <= current.fencing_token) {
+        await unlinkIfThere(join(directory, file));
+      }
     }
+  });
+}
+
+/** Lets no failed system call turn a success into a failure. */
+async function tryToTidy(tidy: () => Promise<void>): Promise<void> {
+  try {
+    await tidy();
+  } catch (error) {
+    if (!(error instanceof Error && 'syscall' in error)) throw error;
   }
 }
 

@@ -1,4 +1,11 @@
-export { acquireLock, LockConflictError, requireLock, type AcquireOptions } from './acquire-lock.ts';
+export {
+  acquireLock,
+  LockConflictError,
+  LockRequestError,
+  requireLock,
+  WorktreeRemovedError,
+  type AcquireOptions,
+} from './acquire-lock.ts';
 export {
   checkFencing,
   FencingMismatchError,
@@ -7,15 +14,15 @@ export {
   type HeldLock,
 } from './check-fencing.ts';
 export { StateHomeError } from './credentials.ts';
+export { cutText, isCut } from './cut-text.ts';
 export { filesystemNowIfKnown, type LeaseState } from './lease-clock.ts';
 export { LOCK_DEFAULTS, LockState, SessionId } from './lock-state.ts';
 export { lockStatus, type LockStatus } from './lock-status.ts';
 export { ReasonMissingError, releaseAbandoned, releaseLock, type ReleaseOptions } from './release-lock.ts';
 export { keepLock, renewLock, type KeptLock } from './renew-lock.ts';
-export { ClockSkewError } from './take-over.ts';
+export { ClockSkewError, findEvidence } from './take-over.ts';
 export {
   appendState,
-  isCut,
   nextState,
   parseStateRecord,
   PendingOperation,

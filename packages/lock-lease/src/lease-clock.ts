@@ -1,9 +1,11 @@
 import { open, utimes } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { hasCode } from '@jvs/platform/errors';
+import { filesystemKind, readBootId } from '@jvs/platform/filesystem';
 import type { LockState } from './lock-state.ts';
 import type { LockSite, StateRecord } from './worktree-state.ts';
 
-/** `held` lease alive; `expired` over; `stealable` over for so long that the clock alone allows taking over. */
+/** `held` lease alive; `expired` over; `stealable` over, and what we know is evidence enough for taking it over. */
 export type LeaseState = 'free' | 'held' | 'expired' | 'stealable' | 'unknown';
 
 /**
@@ -17,6 +19,8 @@ export async function filesystemNow(site: Pick<LockSite, 'probePath'>): Promise<
   });
   try {
     await probe.write('.', 0);
+    // A network client keeps the byte for a while, and answers with the time of the one before.
+    if (!(await filesystemKind(site.probePath)).local) await probe.sync();
     return Math.floor((await probe.stat()).mtimeMs);
   } finally {
     await probe.close();
@@ -61,11 +65,9 @@ export function takeOverTime(lock: LockState, heartbeatMs: number): number {
   return leaseEnd(lock, heartbeatMs) + lock.max_clock_skew_ms + lock.steal_grace_ms;
 }
 
-export function leaseState(lock: LockState | null, heartbeatMs: number, fsNowMs: number | undefined): LeaseState {
-  if (lock === null) return 'free';
-  if (fsNowMs === undefined) return 'unknown';
-  if (fsNowMs > takeOverTime(lock, heartbeatMs)) return 'stealable';
-  return fsNowMs > leaseEnd(lock, heartbeatMs) ? 'expired' : 'held';
+/** Whether one clock surely stamps both the holder's heartbeat and our probe: nobody else writes there, or one kernel does. */
+export async function hasOneClock(site: Pick<LockSite, 'probePath'>, lock: LockState): Promise<boolean> {
+  return lock.boot_id === (await readBootId()) || (await filesystemKind(dirname(site.probePath))).local;
 }
 
 /** Starts the lease anew: the record's file gets the time `fsNowMs`. */

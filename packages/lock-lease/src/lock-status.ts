@@ -1,5 +1,14 @@
 import { isHolder } from './credentials.ts';
-import { filesystemNowIfKnown, leaseEnd, leaseState, readHeartbeat, type LeaseState } from './lease-clock.ts';
+import {
+  filesystemNowIfKnown,
+  hasOneClock,
+  leaseEnd,
+  readHeartbeat,
+  takeOverTime,
+  type LeaseState,
+} from './lease-clock.ts';
+import type { LockState } from './lock-state.ts';
+import { watchedFor } from './take-over.ts';
 import { readState, type LockSite, type StateRecord } from './worktree-state.ts';
 
 export interface LockStatus {
@@ -18,6 +27,20 @@ export async function lockStatus(site: LockSite): Promise<LockStatus> {
   if (lock === null) return { state: 'free', record, leaseEndMs: undefined, mine: false };
   const heartbeat = await readHeartbeat(site, record);
   const now = await filesystemNowIfKnown(site);
-  const state = leaseState(lock, heartbeat, now);
+  const state = await leaseState(site, record, lock, { heartbeat, now });
   return { state, record, leaseEndMs: leaseEnd(lock, heartbeat), mine: await isHolder(site, lock) };
+}
+
+/** Judges as a command that takes over does, but by what is known already: this command leaves no trace. */
+async function leaseState(
+  site: LockSite,
+  record: StateRecord,
+  lock: LockState,
+  { heartbeat, now }: { heartbeat: number; now: number | undefined },
+): Promise<LeaseState> {
+  if (now === undefined) return 'unknown';
+  if (now <= leaseEnd(lock, heartbeat)) return 'held';
+  const byClock = now > takeOverTime(lock, heartbeat) && (await hasOneClock(site, lock));
+  const watched = (await watchedFor(site, record.seq, heartbeat)) ?? 0;
+  return byClock || watched >= takeOverTime(lock, 0) ? 'stealable' : 'expired';
 }

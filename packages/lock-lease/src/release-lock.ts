@@ -20,17 +20,18 @@ export interface ReleaseOptions {
 
 /**
  * Gives the lock back. A free lock stays free, and undefined is returned.
- * @throws LockNotHeldError for another's lock without `force`; ReasonMissingError
+ * @throws LockNotHeldError for another's lock without `force`; FencingMismatchError when it was ours as this began, or is
+ *   not the one that the caller is bound to; ReasonMissingError
  */
 export async function releaseLock(
   site: LockSite,
   { force = false, reason }: ReleaseOptions = {},
 ): Promise<StateRecord | undefined> {
   if (force && (reason ?? '').trim() === '') throw new ReasonMissingError();
+  let { fencingToken } = site.caller;
   for (;;) {
     const record = await readState(site);
     const { lock } = record;
-    const { fencingToken } = site.caller;
     if (lock === null) return undefined;
     if (fencingToken !== undefined && lock.fencing_token !== fencingToken && !force) {
       throw new FencingMismatchError(site.worktree, fencingToken, record);
@@ -38,6 +39,7 @@ export async function releaseLock(
     if (!force && !(await isHolder(site, lock))) throw new LockNotHeldError(site.worktree, record);
     const released = await release(site, record, reason ?? null);
     if (released !== 'lost') return released;
+    fencingToken = lock.fencing_token;
   }
 }
 

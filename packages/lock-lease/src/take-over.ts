@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { prettyJson } from '@jvs/platform/canonical-json';
 import { replaceFile } from '@jvs/platform/durable-fs';
 import { CodedError, hasCode } from '@jvs/platform/errors';
-import { filesystemKind, readBootId } from '@jvs/platform/filesystem';
+import { readBootId } from '@jvs/platform/filesystem';
 import { stateDirectory } from './credentials.ts';
-import { filesystemNow, readHeartbeat, takeOverTime } from './lease-clock.ts';
+import { filesystemNow, hasOneClock, readHeartbeat, takeOverTime } from './lease-clock.ts';
 import type { LockState } from './lock-state.ts';
 import type { LockSite, StateRecord } from './worktree-state.ts';
 
@@ -35,12 +35,16 @@ const Sighting = z.looseObject({ seq: z.int(), heartbeat_ms: z.int(), seen_at_ms
  */
 export async function findEvidence(site: LockSite, record: StateRecord, lock: LockState): Promise<TakeOver> {
   const heartbeat = await readHeartbeat(site, record);
+  const before = site.clock.now();
   const fsNow = await filesystemNow(site);
-  const oneClock = lock.boot_id === (await readBootId()) || (await filesystemKind(dirname(site.probePath))).local;
-  const timeIsUp = fsNow > takeOverTime(lock, heartbeat);
-  const offset = Math.max(timeIsUp ? Math.abs(site.clock.now() - fsNow) : 0, heartbeat - fsNow);
+  const after = site.clock.now();
+  const oneClock = await hasOneClock(site, lock);
+  const timeIsUp = oneClock && fsNow > takeOverTime(lock, heartbeat);
+  // A probe that took long, or that we slept through, stands anywhere in between.
+  const distance = Math.max(before - fsNow, fsNow - after);
+  const offset = Math.max(timeIsUp ? distance : 0, heartbeat - fsNow);
   const skew = offset > lock.max_clock_skew_ms ? new ClockSkewError(offset, lock) : undefined;
-  if (oneClock && skew === undefined && timeIsUp) return { evidence: 'clock' };
+  if (timeIsUp && skew === undefined) return { evidence: 'clock' };
 
   const patience = takeOverTime(lock, 0);
   const watched = await observe(site, record.seq, heartbeat);
@@ -51,31 +55,39 @@ export async function findEvidence(site: LockSite, record: StateRecord, lock: Lo
   return { evidence: null, earliestMs, skew };
 }
 
-/** For how long, in ms, this very heartbeat has been seen unchanged. */
+/** For how long, in ms, this very heartbeat has been seen unchanged; a first sight of it is remembered. */
 async function observe(site: LockSite, seq: number, heartbeatMs: number): Promise<number> {
   const directory = await stateDirectory(site);
-  const path = join(directory, `observed-${site.worktreeId}.json`);
-  const bootId = await readBootId();
-  const now = site.clock.monotonic();
-  const before = await readSighting(path);
-  if (
-    before?.seq === seq &&
-    before.heartbeat_ms === heartbeatMs &&
-    before.boot_id === bootId &&
-    before.seen_at_ms <= now
-  ) {
-    return now - before.seen_at_ms;
-  }
-  const sighting = { seq, heartbeat_ms: heartbeatMs, seen_at_ms: now, boot_id: bootId };
-  await replaceFile(path, prettyJson(sighting), directory, 0o600);
+  const watched = await watchedFor(site, seq, heartbeatMs);
+  if (watched !== undefined) return watched;
+  const sighting = {
+    seq,
+    heartbeat_ms: heartbeatMs,
+    seen_at_ms: site.clock.monotonic(),
+    boot_id: await readBootId(),
+  };
+  await replaceFile(sightingPath(site, directory), prettyJson(sighting), directory, 0o600);
   return 0;
+}
+
+/** For how long, in ms, this very heartbeat is known to stand still; undefined when it was never seen. Writes nothing. */
+export async function watchedFor(site: LockSite, seq: number, heartbeatMs: number): Promise<number | undefined> {
+  if (site.credentialsDirectory === undefined) return undefined;
+  const seen = await readSighting(sightingPath(site, site.credentialsDirectory));
+  const now = site.clock.monotonic();
+  const isSame = seen?.seq === seq && seen.heartbeat_ms === heartbeatMs && seen.boot_id === (await readBootId());
+  return isSame && seen.seen_at_ms <= now ? now - seen.seen_at_ms : undefined;
+}
+
+function sightingPath({ worktreeId }: LockSite, directory: string): string {
+  return join(directory, `observed-${worktreeId}.json`);
 }
 
 async function readSighting(path: string): Promise<z.infer<typeof Sighting> | undefined> {
   try {
     return Sighting.safeParse(JSON.parse(await readFile(path, 'utf8'))).data;
   } catch (error) {
-    if (hasCode(error, 'ENOENT') || error instanceof SyntaxError) return undefined;
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EACCES') || error instanceof SyntaxError) return undefined;
     throw error;
   }
 }

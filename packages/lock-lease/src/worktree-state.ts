@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import * as z from 'zod/mini';
-import { wellFormed, type JsonObject } from '@jvs/platform/canonical-json';
+import type { JsonObject } from '@jvs/platform/canonical-json';
 import { timestamp, type Clock } from '@jvs/platform/clock';
 import { LogBrokenError, type ExclusiveLog, type LogRecord } from '@jvs/platform/exclusive-log';
+import { cutText } from './cut-text.ts';
 import { LockState } from './lock-state.ts';
 
 /** An operation that moves directories and is not finished; whoever may write settles it first. */
@@ -41,21 +42,6 @@ export function parseStateRecord(record: LogRecord): StateRecord {
   const parsed = StateRecord.safeParse(record);
   if (!parsed.success) throw new LogBrokenError('state', record.seq, 'does not have the fields of a state record');
   return parsed.data;
-}
-
-/** Characters of a user's text in a record; a record has room for 64 KiB in all. */
-const TEXT_LIMIT = 4096;
-const CUT_MARK = '…';
-
-/** A text as records hold it: well-formed, and cut with a mark at its end where it is too long. */
-export function cutText(text: string): string {
-  const whole = wellFormed(text);
-  return whole.length <= TEXT_LIMIT ? whole : wellFormed(whole.slice(0, TEXT_LIMIT - 1)) + CUT_MARK;
-}
-
-/** Whether {@link cutText} has cut it. */
-export function isCut(text: string): boolean {
-  return text.length === TEXT_LIMIT && text.endsWith(CUT_MARK);
 }
 
 /** What a new record changes; everything else is carried forward. */
@@ -108,13 +94,20 @@ export function nextState(previous: StateRecord, change: StateChange, nowMs: num
   };
 }
 
-/** Appends the record that follows `previous`, if no other came in between. */
+/** What {@link nextState} makes; the log adds the rest. */
+const StateFields = z.omit(StateRecord, { seq: true, prev_hash: true, record_hash: true });
+
+/** Appends the record that follows `previous`, if no other came in between. Nothing that nobody could read is written. */
 export async function appendState(
   site: LockSite,
   previous: StateRecord,
   change: StateChange,
 ): Promise<StateRecord | 'lost'> {
   await site.beforeAppend(previous);
-  const appended = await site.log.appendAt(previous.seq + 1, () => nextState(previous, change, site.clock.now()));
+  const appended = await site.log.appendAt(previous.seq + 1, () => {
+    const next = nextState(previous, change, site.clock.now());
+    StateFields.parse(next);
+    return next;
+  });
   return appended === 'lost' ? 'lost' : parseStateRecord(appended);
 }

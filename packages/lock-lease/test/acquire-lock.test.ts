@@ -100,8 +100,24 @@ describe('a held lock', () => {
   test('is refused to its own holder: acquiring is not re-entrant', async ({ world }) => {
     await acquireLock(world.as('ada'));
 
-    await expect(acquireLock(world.as('ada'))).rejects.toMatchObject({ code: 'E_LOCK_CONFLICT' });
+    const refused = await acquireLock(world.as('ada')).catch((error: unknown) => error);
+
+    expect(refused).toMatchObject({ code: 'E_LOCK_CONFLICT' });
+    expect(String(refused)).toContain('You hold the lock of worktree "main" already');
+    expect(refused).toMatchObject({ hint: 'Run "jvs lock renew" to extend it.' });
     expect(await world.kinds()).toEqual(['create', 'acquire']);
+  });
+
+  test.for([999, 1500.5, 86_400_001, Number.NaN])('is not given for %d ms', async (leaseDurationMs, { world }) => {
+    await expect(acquireLock(world.as('ada'), { leaseDurationMs })).rejects.toMatchObject({ code: 'E_USAGE' });
+    expect(await world.kinds()).toEqual(['create']);
+  });
+
+  test('is not given to a session that could not be shown', async ({ world }) => {
+    const nameless = world.as('ada', { session: 'a\nb' });
+
+    await expect(acquireLock(nameless)).rejects.toMatchObject({ code: 'E_USAGE' });
+    expect(await world.kinds()).toEqual(['create']);
   });
 
   test('is refused to another session of the same user', async ({ world }) => {

@@ -168,6 +168,28 @@ describe('a state home that cannot be used', () => {
   });
 });
 
+describe('what cannot be tidied up fails nothing', () => {
+  test('after acquiring', async ({ world }) => {
+    mkdirSync(`${world.dir}/home-ada/jvs/repo/00000000-0000-4000-8000-00000000000f.json`, { recursive: true });
+
+    await expect(acquireLock(world.as('ada'))).resolves.toMatchObject({ record: { kind: 'acquire' } });
+  });
+
+  test('after releasing', async ({ world }) => {
+    const { lock } = await acquireLock(world.as('ada'));
+    const ada = world.as('ada');
+    const blocked = {
+      ...ada,
+      beforeAppend: async () => {
+        rmSync(`${world.dir}/home-ada/jvs/repo/${lock.lock_id}.json`);
+        mkdirSync(`${world.dir}/home-ada/jvs/repo/${lock.lock_id}.json`);
+      },
+    };
+
+    await expect(releaseLock(blocked)).resolves.toMatchObject({ kind: 'release' });
+  });
+});
+
 test('a stealer leaves nothing of his own behind when he loses', async ({ world }) => {
   await acquireLock(world.as('ada'));
   await world.age(LEASE + SKEW + GRACE + SECOND);

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, statSync, unlinkSync, utimesSync, writeFileSyn
 import { test as plain } from '@jvs/testkit';
 import { describe, expect } from 'vitest';
 import { acquireLock } from '../src/acquire-lock.ts';
-import { beat, filesystemNow, leaseEnd, leaseState, readHeartbeat, takeOverTime } from '../src/lease-clock.ts';
+import { beat, filesystemNow, leaseEnd, readHeartbeat, takeOverTime } from '../src/lease-clock.ts';
 import { lockStatus } from '../src/lock-status.ts';
 import { LOCK } from './fixtures/vectors.ts';
 import { test } from './fixtures/world.ts';
@@ -13,23 +13,6 @@ describe('the lease of the vector lock', () => {
   test('ends after its duration, and can be taken after skew and grace', () => {
     expect(leaseEnd(LOCK, HEARTBEAT)).toBe(1_300_000);
     expect(takeOverTime(LOCK, HEARTBEAT)).toBe(1_303_000);
-  });
-
-  test.for([
-    [1_000_000, 'held'],
-    [1_300_000, 'held'],
-    [1_300_001, 'expired'],
-    [1_303_000, 'expired'],
-    [1_303_001, 'stealable'],
-    [undefined, 'unknown'],
-    [0, 'held'],
-  ] as const)('at %s is %s', ([now, state]) => {
-    expect(leaseState(LOCK, HEARTBEAT, now)).toBe(state);
-  });
-
-  test('of no lock is free', () => {
-    expect(leaseState(null, HEARTBEAT, 0)).toBe('free');
-    expect(leaseState(null, HEARTBEAT, undefined)).toBe('free');
   });
 });
 

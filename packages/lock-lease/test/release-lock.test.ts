@@ -2,6 +2,7 @@ import { describe, expect } from 'vitest';
 import { acquireLock } from '../src/acquire-lock.ts';
 import { lockStatus } from '../src/lock-status.ts';
 import { releaseAbandoned, releaseLock } from '../src/release-lock.ts';
+import { renewLock } from '../src/renew-lock.ts';
 import { GRACE, LEASE, SECOND, SKEW, test } from './fixtures/world.ts';
 
 describe('releasing', () => {
@@ -70,6 +71,25 @@ describe('releasing', () => {
 
     expect(await releaseLock(interrupted)).toMatchObject({ seq: 4, head_snapshot_id: '1771578748123-0a1b2c3d' });
   });
+});
+
+test('a lock that is stolen while it is being released: the caller was the holder as this began', async ({ world }) => {
+  await acquireLock(world.as('ada'));
+  const { lock } = await world.state();
+  const stolen = { ...world.as('ada'), beforeAppend: async () => world.writeNext({ kind: 'steal', lock: taken }) };
+  const taken = { ...lock, fencing_token: 3, session_id: 'bob@host', holder_id: 'host:bob:1:1' };
+
+  await expect(releaseLock(stolen)).rejects.toMatchObject({ code: 'E_FENCING_MISMATCH', details: { our_token: 2 } });
+  expect(await world.kinds()).toEqual(['create', 'acquire', 'steal']);
+});
+
+test('the hint after a lock was released names no thief', async ({ world }) => {
+  await acquireLock(world.as('ada'));
+  await releaseLock(world.as('ada'));
+
+  const fenced = await renewLock(world.as('ada', { token: 2 })).catch((error: unknown) => error);
+
+  expect(fenced).toMatchObject({ code: 'E_FENCING_MISMATCH', hint: 'Acquire it again and repeat the command.' });
 });
 
 describe('releasing an abandoned lock', () => {

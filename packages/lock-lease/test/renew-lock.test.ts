@@ -98,4 +98,23 @@ describe('a lock kept in the background', () => {
 
     expect(await aborted(kept.lost)).toMatchObject({ code: 'E_FENCING_MISMATCH', details: { current_token: null } });
   });
+
+  test('is lost when a renewal has not come back by the end of the lease', async ({ world }) => {
+    const ada = world.as('ada');
+    const held = await acquireLock(ada, { leaseDurationMs: 1000 });
+    const hanging = { ...ada, log: { ...ada.log, tip: async () => new Promise<never>(() => {}) } };
+    const kept = keepLock(hanging, held);
+    onTestFinished(() => kept.stop());
+
+    expect(await aborted(kept.lost)).toMatchObject({ code: 'E_LOCK_EXPIRED' });
+  });
+
+  test('is not lost any more once it was given up', async ({ world }) => {
+    const kept = await keep(world);
+    kept.stop();
+    await world.age(5 * SECOND);
+    await new Promise((resolve) => setTimeout(resolve, 1200));
+
+    expect(kept.lost.aborted).toBe(false);
+  });
 });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { readBootId } from '@jvs/platform/filesystem';
 import { describe, expect } from 'vitest';
 import { acquireLock } from '../src/acquire-lock.ts';
+import { lockStatus } from '../src/lock-status.ts';
 import { findEvidence } from '../src/take-over.ts';
 import { LOCK } from './fixtures/vectors.ts';
 import { GRACE, LEASE, makeWorld, SECOND, SKEW, test, type World } from './fixtures/world.ts';
@@ -49,6 +50,19 @@ describe('evidence A, by the clock', () => {
       expect(await world.kinds()).toEqual(['create', 'acquire']);
     },
   );
+
+  test('is not spoilt by a probe that took long', async ({ world }) => {
+    await acquireLock(world.as('ada'));
+    await world.age(PATIENCE + 60 * SECOND);
+    let looks = 0;
+    const bob = world.as('bob');
+    // Frozen for a minute between the two looks at the clock, with the probe in between.
+    const clock = { ...bob.clock, now: () => Date.now() + 60 * SECOND * looks++ };
+    const record = await world.state();
+    if (record.lock === null) throw new Error('the lock is free');
+
+    expect(await findEvidence({ ...bob, clock }, record, record.lock)).toEqual({ evidence: 'clock' });
+  });
 
   test('stands while the clocks are as close as the lock allows', async ({ world }) => {
     await acquireLock(world.as('ada'));
@@ -108,6 +122,16 @@ describe.runIf(canMountRamfs)('on a filesystem that other hosts may write to', (
 
     expect(await evidence(world)).toMatchObject({ evidence: null });
     await expect(acquireLock(world.as('bob'))).rejects.toMatchObject({ code: 'E_LOCK_CONFLICT' });
+    expect(await lockStatus(world.as('bob'))).toMatchObject({ state: 'expired' });
+  });
+
+  networkTest('nor does it matter that our clock differs', async ({ network: world }) => {
+    await world.writeNext({ kind: 'acquire', lock: { ...LOCK, boot_id: 'another kernel' } });
+    await world.age(PATIENCE + 60 * SECOND);
+    world.wallOffsetMs = 3_600_000;
+
+    expect(await evidence(world)).toMatchObject({ evidence: null, skew: undefined });
+    await expect(acquireLock(world.as('bob'))).rejects.toMatchObject({ code: 'E_LOCK_CONFLICT' });
   });
 
   networkTest('the clock of a holder on our own kernel does', async ({ network: world }) => {
@@ -123,6 +147,8 @@ describe.runIf(canMountRamfs)('on a filesystem that other hosts may write to', (
     await evidence(world);
     world.patience.advance(PATIENCE);
 
+    expect(await lockStatus(world.as('bob'))).toMatchObject({ state: 'stealable' });
+    expect(await lockStatus(world.as('carl'))).toMatchObject({ state: 'expired' });
     expect((await acquireLock(world.as('bob'))).record).toMatchObject({ kind: 'steal', seq: 3 });
   });
 });

@@ -137,6 +137,15 @@ describe('the next record', () => {
     expect(await world.kinds()).toEqual(['create', 'begin']);
   });
 
+  test('is not written when nobody could read it', async ({ world }) => {
+    const first = await world.state();
+    const change = { kind: 'begin', actor: '' } as const;
+
+    await expect(appendState(world.as('ada'), first, change)).rejects.toThrow('actor');
+
+    expect(await world.kinds()).toEqual(['create']);
+  });
+
   test('waits for the audit of its predecessor, and is not written when that fails', async ({ world }) => {
     const first = await world.state();
     const site = {

@@ -25,7 +25,7 @@ export async function containedPath(root: string, path: string): Promise<string>
   const absolute = resolve(root, path);
   if (relativeInside(root, absolute) === undefined) throw new PathEscapeError(path, root);
   const realRoot = await realpath(root);
-  let existing = dirname(absolute);
+  let existing = relativeInside(root, absolute) === '' ? absolute : dirname(absolute);
   while (relativeInside(root, existing) !== undefined) {
     try {
       await lstat(existing);

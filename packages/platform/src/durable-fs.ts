@@ -1,10 +1,12 @@
+import { Buffer } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, link, lstat, open, readdir, rename, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
-import { hasCode } from './errors.ts';
-import { filesystemKind } from './filesystem.ts';
-import { runProgram } from './run-program.ts';
+import { chmod, link, lstat, open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { errnoIn } from './errno-text.ts';
+import { errnoError, hasCode } from './errors.ts';
+import { type FilesystemKind, filesystemKind } from './filesystem.ts';
+import { runProgram, tryProgram } from './run-program.ts';
 
 /**
  * Creates the file `path` with all of `data` or not at all; the filesystem picks one winner among many.
@@ -14,7 +16,7 @@ import { runProgram } from './run-program.ts';
  */
 export async function writeOnce(path: string, data: string | Uint8Array, tempDirectory: string): Promise<void> {
   await linkOnce(path, data, tempDirectory, true);
-  await syncDirectory(join(path, '..'));
+  await syncDirectory(dirname(path));
 }
 
 /** As {@link writeOnce}, without syncing anything: for files that a later `syncTree` makes durable. */
@@ -26,10 +28,18 @@ async function linkOnce(path: string, data: string | Uint8Array, tempDirectory: 
   const temp = join(tempDirectory, randomUUID());
   try {
     await writeNew(temp, data, sync);
-    await link(temp, path);
+    await link(temp, path).catch(async (error: unknown) => {
+      // A server may answer EEXIST to the retransmission of a link that it had made; link(2) advises to look.
+      if (!hasCode(error, 'EEXIST') || !(await isSameFile(temp, path))) throw error;
+    });
   } finally {
     await unlinkIfThere(temp);
   }
+}
+
+async function isSameFile(path: string, other: string): Promise<boolean> {
+  const [one, two] = await Promise.all([stat(path, { bigint: true }), lstat(other, { bigint: true })]);
+  return one.dev === two.dev && one.ino === two.ino;
 }
 
 /**
@@ -50,7 +60,7 @@ export async function replaceFile(
     await unlinkIfThere(temp);
     throw error;
   }
-  await syncDirectory(join(path, '..'));
+  await syncDirectory(dirname(path));
 }
 
 /** Writes a file that must not exist yet. With `sync`, its bytes are durable when this returns (its name is not). */
@@ -80,8 +90,12 @@ export async function syncDirectory(path: string): Promise<void> {
  * Makes everything below `path` durable: one syncfs(2) for its filesystem, or, where that is not honoured (FUSE), an
  * fsync for each file and folder, children first.
  */
-export async function syncTree(path: string, signal?: AbortSignal): Promise<void> {
-  const { honoursSyncfs } = await filesystemKind(path);
+export async function syncTree(
+  path: string,
+  signal?: AbortSignal,
+  kindOf: (path: string) => Promise<Pick<FilesystemKind, 'honoursSyncfs'>> = filesystemKind,
+): Promise<void> {
+  const { honoursSyncfs } = await kindOf(path);
   if (honoursSyncfs) await runProgram('sync', ['-f', path], { signal });
   else await syncEach(Buffer.from(path), signal);
 }
@@ -109,8 +123,7 @@ async function syncFile(path: Buffer): Promise<void> {
 
 /**
  * Removes a tree, or does nothing if it is absent. It is renamed into `trash` (same filesystem) first, so that from the
- * first moment nobody finds half of it under its name. coreutils `rm` copes with any name and depth; folders that deny
- * their owner access are opened up before.
+ * first moment nobody finds half of it under its name.
  */
 export async function removeTree(path: string, trash: string): Promise<void> {
   const gone = join(trash, randomUUID());
@@ -131,18 +144,42 @@ export async function renameDirectory(from: string, to: string): Promise<void> {
   const { mode } = await lstat(from);
   const isClosed = (mode & 0o170200) === 0o040000;
   if (isClosed) await chmod(from, (mode & 0o7777) | 0o200);
-  await rename(from, to);
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if (isClosed) await chmod(from, mode & 0o7777).catch(() => {});
+    throw error;
+  }
   if (isClosed) await chmod(to, mode & 0o7777);
 }
 
 /** Deletes a tree in place. For what has no name that anyone reads. */
 export async function deleteTree(path: string): Promise<void> {
-  try {
-    await runProgram('rm', ['-rf', '--', path]);
-  } catch {
-    await runProgram('chmod', ['-R', 'u+rwX', '--', path]);
-    await runProgram('rm', ['-rf', '--', path]);
+  await deleteTrees([path]);
+}
+
+/**
+ * Deletes entries with everything below them; what is absent is fine. coreutils `rm` copes with any name and depth.
+ * Folders that are closed to their owner are opened, but no file is: its mode belongs to all of its names, and the other
+ * ones may lie outside. `paths` are absolute.
+ */
+export async function deleteTrees(paths: readonly (string | Buffer)[], signal?: AbortSignal): Promise<void> {
+  if (paths.length === 0) return;
+  const input = Buffer.concat(paths.flatMap((path) => [Buffer.from(path), Buffer.from([0])]));
+  const remove = async (): Promise<Error | undefined> => {
+    const { status, complaints } = await tryProgram('xargs', ['-0', 'rm', '-rf', '--'], { input, signal });
+    if (status === 0) return undefined;
+    const complaint = complaints[0] ?? `rm ended with status ${status}`;
+    return errnoError(errnoIn(complaint) ?? 'EIO', complaint.replace(/^rm: /, ''));
+  };
+  let failure = await remove();
+  if (hasCode(failure, 'EACCES', 'EPERM')) {
+    // find visits a folder before it reads it, so that what was closed is open by then. What fails here, rm says again.
+    const open = ['find', '%', '-type', 'd', '!', '-perm', '-700', '-exec', 'chmod', 'u+rwx', '{}', ';'];
+    await tryProgram('xargs', ['-0', '-I', '%', ...open], { input, signal });
+    failure = await remove();
   }
+  if (failure !== undefined) throw failure;
 }
 
 export async function unlinkIfThere(path: string): Promise<boolean> {

@@ -30,17 +30,21 @@ export interface FilesystemKind {
   name: string;
   /** Whether this host alone writes to it, so that one clock stamps all its files. */
   local: boolean;
-  /** Whether `syncfs` makes data durable. FUSE servers are not told of it. */
+  /** Whether `syncfs` surely makes data durable. FUSE servers are not told of it. */
   honoursSyncfs: boolean;
 }
 
-/** What kind of filesystem holds `path`, by statfs(2). An unknown kind counts as a network one, which is the safe side. */
+/** What kind of filesystem holds `path`, by statfs(2). Of an unknown kind nothing is taken for granted. */
 export async function filesystemKind(path: string): Promise<FilesystemKind> {
   const { type } = await statfs(path);
   const magic = type >>> 0;
   const network = NETWORK.get(magic);
   const name = network ?? LOCAL.get(magic) ?? `0x${magic.toString(16)}`;
-  return { name, local: LOCAL.has(magic), honoursSyncfs: network !== 'fuse' };
+  return {
+    name,
+    local: LOCAL.has(magic),
+    honoursSyncfs: LOCAL.has(magic) || (network !== undefined && network !== 'fuse'),
+  };
 }
 
 let bootId: Promise<string> | undefined;

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { test } from '@jvs/testkit';
 import { expect } from 'vitest';
 import { systemClock, timestamp } from '../src/clock.ts';
@@ -14,6 +15,16 @@ test('the monotonic clock goes on by whole milliseconds while the process sleeps
 
   expect(Number.isInteger(before)).toBe(true);
   expect(passed).toBeGreaterThanOrEqual(20);
+});
+
+test('the monotonic clock is the kernel\u2019s, which all processes of a boot share', () => {
+  const clock = `import time; print(int(time.clock_gettime(time.CLOCK_MONOTONIC) * 1000))`;
+  const before = systemClock.monotonic();
+  const inOtherProcess = Number(execFileSync('python3', ['-c', clock], { encoding: 'utf8' }));
+  const after = systemClock.monotonic();
+
+  expect(inOtherProcess).toBeGreaterThanOrEqual(before);
+  expect(inOtherProcess).toBeLessThanOrEqual(after);
 });
 
 test('the wall clock is the system\u2019s', () => {

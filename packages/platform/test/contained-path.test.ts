@@ -30,6 +30,8 @@ describe('on disk', () => {
     expect(await containedPath(dir, 'a/b/c/new')).toBe(`${dir}/a/b/c/new`);
     expect(await containedPath(dir, `${dir}/a`)).toBe(`${dir}/a`);
     expect(await containedPath(dir, 'a/../a/file')).toBe(`${dir}/a/file`);
+    expect(await containedPath(dir, '')).toBe(dir);
+    expect(await containedPath(dir, 'a/..')).toBe(dir);
   });
 
   test.for(['..', '../other', 'a/../../other', '/etc/passwd', '/'])('%s leaves the root', async (path, { dir }) => {

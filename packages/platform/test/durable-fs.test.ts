@@ -15,11 +15,12 @@ import {
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { test as base } from '@jvs/testkit';
-import { describe, expect } from 'vitest';
+import { afterEach, describe, expect, vi } from 'vitest';
 import {
   deleteTree,
   isThere,
   removeTree,
+  renameDirectory,
   replaceFile,
   syncDirectory,
   syncTree,
@@ -28,6 +29,20 @@ import {
   writeOnce,
   writeOnceUnsynced,
 } from '../src/durable-fs.ts';
+import { errnoError } from '../src/errors.ts';
+import { watchFsyncs } from './fixtures/watch-fsyncs.ts';
+
+/** How the filesystem answers to link(2), where a test says so. */
+let linkAnswers: ((from: string, to: string) => Promise<void>) | undefined;
+
+vi.mock('node:fs/promises', async (importOriginal) => {
+  const real = await importOriginal<typeof import('node:fs/promises')>();
+  return { ...real, link: async (from: string, to: string) => (linkAnswers ?? real.link)(from, to) };
+});
+afterEach(() => {
+  linkAnswers = undefined;
+  vi.restoreAllMocks();
+});
 
 const REMOVE_TREE = fileURLToPath(new URL('fixtures/remove-tree.js', import.meta.url));
 const NOBODY = 65534;
@@ -69,6 +84,19 @@ describe('writeOnce', () => {
 
     const winners = results.flatMap(({ status }, who) => (status === 'fulfilled' ? [String(who)] : []));
     expect(winners).toEqual([readFileSync(`${dir}/file`, 'utf8')]);
+  });
+
+  test('counts as made when it was, though the server said otherwise', async ({ dir, temp }) => {
+    // The first transmission of a LINK made the name, its answer was lost, the second met EEXIST.
+    linkAnswers = async (from, to) => {
+      linkSync(from, to);
+      throw errnoError('EEXIST', 'link');
+    };
+
+    await writeOnce(`${dir}/file`, 'text', temp);
+
+    expect(readFileSync(`${dir}/file`, 'utf8')).toBe('text');
+    expect(readdirSync(temp)).toEqual([]);
   });
 
   test('fails without a trace when its folder is missing', async ({ dir, temp }) => {
@@ -136,13 +164,43 @@ describe('writeNew', () => {
 });
 
 describe('syncing', () => {
-  test('a folder and a tree of anything', async ({ dir }) => {
-    mkdirSync(`${dir}/tree/sub`, { recursive: true });
-    writeFileSync(Buffer.from(`${dir}/tree/\xff`, 'latin1'), 'x');
-    symlinkSync('nowhere', `${dir}/tree/link`);
+  test('a tree of anything, where one call does it', async ({ dir }) => {
+    writeTree(dir);
 
-    await syncDirectory(`${dir}/tree`);
+    const synced = await watchFsyncs();
     await syncTree(`${dir}/tree`);
+
+    expect(synced).toEqual([]);
+  });
+
+  test('a tree of anything, where each file and folder must be told of, children first', async ({ dir }) => {
+    writeTree(dir);
+
+    const synced = await watchFsyncs();
+    await syncTree(`${dir}/tree`, undefined, async () => ({ honoursSyncfs: false }));
+
+    const expected = ['/file', '/sub', '/sub/deep', '/sub/deep/file', '/\xff', ''].map((path) => `${dir}/tree${path}`);
+    expect(synced.toSorted()).toEqual(expected.toSorted());
+    for (const path of synced) {
+      const children = synced.filter((other) => other.startsWith(`${path}/`));
+      expect(synced.indexOf(path)).toBeGreaterThanOrEqual(
+        Math.max(...children.map((child) => synced.indexOf(child)), 0),
+      );
+    }
+  });
+
+  test('a tree ends between two files when aborted', async ({ dir }) => {
+    writeTree(dir);
+    const tree = syncTree(`${dir}/tree`, AbortSignal.abort(), async () => ({ honoursSyncfs: false }));
+
+    await expect(tree).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
+  test('a folder', async ({ dir }) => {
+    const synced = await watchFsyncs();
+    await syncDirectory(dir);
+
+    expect(synced).toEqual([dir]);
   });
 
   test('what is no folder fails', async ({ dir }) => {
@@ -152,6 +210,15 @@ describe('syncing', () => {
     await expect(syncDirectory(`${dir}/missing`)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 });
+
+function writeTree(dir: string): void {
+  mkdirSync(`${dir}/tree/sub/deep`, { recursive: true });
+  writeFileSync(`${dir}/tree/file`, 'x');
+  writeFileSync(`${dir}/tree/sub/deep/file`, 'x');
+  writeFileSync(Buffer.from(`${dir}/tree/\xff`, 'latin1'), 'x');
+  symlinkSync('nowhere', `${dir}/tree/link`);
+  execFileSync('mkfifo', [`${dir}/tree/pipe`]);
+}
 
 /** A tree with closed folders, names that are no text, a link to outside, and one level for each letter. */
 function writeAwkwardTree(root: string, outside: string): void {
@@ -201,6 +268,21 @@ describe('removing a tree', () => {
     expect(readdirSync(temp)).toEqual([]);
   });
 
+  test.runIf(isRoot)('leaves the mode of a file alone that has a name outside too', ({ dir, temp }) => {
+    mkdirSync(`${dir}/tree/closed`, { recursive: true });
+    writeFileSync(`${dir}/outside`, 'shared');
+    linkSync(`${dir}/outside`, `${dir}/tree/closed/inside`);
+    chmodSync(`${dir}/outside`, 0o444);
+    chmodSync(`${dir}/tree/closed`, 0o555);
+    giveAway(dir, temp);
+
+    removeAsNobody(`${dir}/tree`, temp);
+
+    expect(existsSync(`${dir}/tree`)).toBe(false);
+    expect(readdirSync(temp)).toEqual([]);
+    expect(statSync(`${dir}/outside`).mode & 0o7777).toBe(0o444);
+  });
+
   test.runIf(isRoot)('works for its owner though its root is read-only', ({ dir, temp }) => {
     mkdirSync(`${dir}/tree/sub`, { recursive: true });
     giveAway(dir, temp);
@@ -210,6 +292,27 @@ describe('removing a tree', () => {
 
     expect(existsSync(`${dir}/tree`)).toBe(false);
     expect(readdirSync(temp)).toEqual([]);
+  });
+});
+
+describe('renaming a directory', () => {
+  test('keeps its mode, closed ones\u2019 too', async ({ dir }) => {
+    mkdirSync(`${dir}/from/sub`, { recursive: true });
+    chmodSync(`${dir}/from`, 0o555);
+
+    await renameDirectory(`${dir}/from`, `${dir}/to`);
+
+    expect(statSync(`${dir}/to`).mode & 0o7777).toBe(0o555);
+    expect(readdirSync(`${dir}/to`)).toEqual(['sub']);
+  });
+
+  test('that fails leaves its mode as it was', async ({ dir }) => {
+    mkdirSync(`${dir}/from`);
+    mkdirSync(`${dir}/taken/inside`, { recursive: true });
+    chmodSync(`${dir}/from`, 0o555);
+
+    await expect(renameDirectory(`${dir}/from`, `${dir}/taken`)).rejects.toMatchObject({ code: 'ENOTEMPTY' });
+    expect(statSync(`${dir}/from`).mode & 0o7777).toBe(0o555);
   });
 });
 

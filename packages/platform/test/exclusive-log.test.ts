@@ -33,6 +33,14 @@ const test = base.extend<{ folder: string; temp: string; log: ExclusiveLog }>({
     await use(openLog(folder, 'audit', { tempDirectory: temp, clock: hasty }));
   },
 });
+/** Names that begin as a segment's does. */
+const NO_SEGMENTS = [
+  'audit-000000000001-000000000256.jsonl.orig',
+  'audit-000000000001-000000000255.jsonl',
+  'audit-000000000002-000000000257.jsonl',
+  'audit-000000000001-.jsonl',
+  'state-000000000001-000000000256.jsonl',
+];
 const broken = { code: 'E_AUDIT_CHAIN_BROKEN' };
 afterEach(disarmFailpoint);
 
@@ -239,6 +247,14 @@ describe('damage', () => {
       (path: string) => writeFileSync(path, readFileSync(path, 'utf8').replace('"n":3', '"n":4')),
     ],
     ['has an added key', (path: string) => writeFileSync(path, readFileSync(path, 'utf8').replace('{', '{"a":1,'))],
+    [
+      'holds a number that JSON has and no canonical form',
+      (path: string) => writeFileSync(path, readFileSync(path, 'utf8').replace('"n":3', '"n":1e999')),
+    ],
+    [
+      'holds half a character',
+      (path: string) => writeFileSync(path, readFileSync(path, 'utf8').replace('"n":3', '"n":"\\ud800"')),
+    ],
     ['lacks its hash', (path: string) => writeFileSync(path, '{"n":3,"prev_hash":"","seq":3}\n')],
   ] as const)('a record that %s is a broken chain', async ([, damage], { folder, log }) => {
     writeHandLog(folder, 3);
@@ -304,7 +320,7 @@ describe('damage', () => {
 
   test('other files in the folder are not looked at', async ({ folder, log }) => {
     writeHandLog(folder, 2);
-    for (const name of ['.nfs0001', '3.jsonl', '000000000003.jsonl.tmp', 'notes'])
+    for (const name of ['.nfs0001', '3.jsonl', '000000000003.jsonl.tmp', 'notes', ...NO_SEGMENTS])
       writeFileSync(`${folder}/${name}`, '?');
     mkdirSync(`${folder}/peers`);
 

@@ -1,12 +1,26 @@
 import { mkdirSync, readFileSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { FakeClock, test as base } from '@jvs/testkit';
-import { afterEach, describe, expect } from 'vitest';
+import { afterEach, describe, expect, vi } from 'vitest';
 import { openLog, type ExclusiveLog } from '../src/exclusive-log.ts';
 import { armFailpoint, disarmFailpoint } from '../src/failpoint.ts';
-import { canonicalLine, segmentName, slotName, writeHandLog } from './fixtures/hand-written-log.ts';
+import {
+  canonicalLine,
+  type HandRecord,
+  nextRecord,
+  segmentName,
+  slotName,
+  writeHandLog,
+  writeSlot,
+} from './fixtures/hand-written-log.ts';
+import { watchFsyncs } from './fixtures/watch-fsyncs.ts';
 
 const HOUR = 3_600_000;
 const NOW = Date.UTC(2026, 1, 20, 9, 12);
+
+/** Sleeping takes no time. */
+class HastyClock extends FakeClock {
+  override async sleep(): Promise<void> {}
+}
 
 const test = base.extend<{ folder: string; temp: string; log: ExclusiveLog }>({
   folder: async ({ dir }, use) => {
@@ -18,10 +32,11 @@ const test = base.extend<{ folder: string; temp: string; log: ExclusiveLog }>({
     await use(`${dir}/tmp`);
   },
   log: async ({ folder, temp }, use) => {
-    await use(openLog(folder, 'audit', { tempDirectory: temp, clock: new FakeClock(NOW) }));
+    await use(openLog(folder, 'audit', { tempDirectory: temp, clock: new HastyClock(NOW) }));
   },
 });
 afterEach(disarmFailpoint);
+afterEach(() => vi.restoreAllMocks());
 
 function setAge(folder: string, hours: number, from = 1, to = Infinity): void {
   const at = new Date(NOW - hours * HOUR);
@@ -117,6 +132,78 @@ describe('folding', () => {
     expect(await log.read(256)).toEqual(records[255]);
   });
 });
+
+function segmentText(records: readonly HandRecord[]): string {
+  return records.map((record) => `${canonicalLine(record)}\n`).join('');
+}
+
+describe('a segment that stands there already', () => {
+  test.for([
+    ['holds only the first hundred records', (text: string) => text.split('\n').slice(0, 100).join('\n') + '\n'],
+    ['is cut in the middle of a line', (text: string) => text.slice(0, 20_000)],
+    ['lacks its last line end', (text: string) => text.slice(0, -1)],
+    ['has a flipped digit', (text: string) => text.replace('"n":77,', '"n":78,')],
+    ['is empty', () => ''],
+    ['has one line too many', (text: string) => `${text}{}\n`],
+    ['has two lines in each other\u2019s place', (text: string) => swapLines(text, 30, 31)],
+  ] as const)('but %s costs no slot', async ([, damage], { folder, log }) => {
+    const records = writeHandLog(folder, 320);
+    setAge(folder, 25);
+    writeFileSync(`${folder}/${segmentName(1)}`, damage(segmentText(records.slice(0, 256))));
+
+    expect(await log.fold()).toBe(0);
+
+    expect(readdirSync(folder).filter((name) => !name.startsWith('audit-'))).toHaveLength(320);
+  });
+
+  test('costs those slots alone that it holds', async ({ folder, log }) => {
+    const records = writeHandLog(folder, 320);
+    setAge(folder, 25);
+    writeFileSync(`${folder}/${segmentName(1)}`, segmentText(records.slice(0, 256)));
+    const late = nextRecord(records[8], { n: 'late' });
+    writeSlot(folder, late);
+
+    await log.fold();
+
+    expect(readdirSync(folder)).toHaveLength(66);
+    expect(readFileSync(`${folder}/${slotName(10)}`, 'utf8')).toBe(`${canonicalLine(late)}\n`);
+    expect(await log.garbage()).toEqual({ beyondGap: [], shadowed: [10] });
+  });
+
+  test.for(['before', 'while'])(
+    'from a program that died %s we fold is made durable before the first slot goes',
+    async (when, { folder, log }) => {
+      const text = segmentText(writeHandLog(folder, 320).slice(0, 256));
+      setAge(folder, 25);
+      const syncs = await watchFsyncs();
+      const syncsAtUnlink: number[] = [];
+      const watchUnlink = (): void =>
+        armFailpoint('fold:unlink', () => void syncsAtUnlink.push(syncs.filter((path) => path === folder).length));
+      if (when === 'before') {
+        writeFileSync(`${folder}/${segmentName(1)}`, text);
+        watchUnlink();
+      } else {
+        armFailpoint('fold:checked', () => {
+          writeFileSync(`${folder}/${segmentName(1)}`, text);
+          watchUnlink();
+        });
+      }
+
+      await log.fold();
+
+      expect(syncsAtUnlink).toHaveLength(256);
+      expect(syncsAtUnlink[0]).toBeGreaterThan(0);
+    },
+  );
+});
+
+function swapLines(text: string, at: number, other: number): string {
+  const lines = text.split('\n');
+  return lines
+    .with(at, lines[other] ?? '')
+    .with(other, lines[at] ?? '')
+    .join('\n');
+}
 
 describe('a writer that was frozen over a fold', () => {
   test('links onto the freed name, is told that it lost, and takes its slot away', async ({ folder, temp, log }) => {

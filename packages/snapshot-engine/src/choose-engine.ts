@@ -20,27 +20,38 @@ export async function chooseEngine(
   dir: string,
   { requested }: { requested?: string | undefined } = {},
 ): Promise<EngineChoice> {
-  if (requested !== undefined) return await obey(dir, requested);
+  if (requested !== undefined) return await engineNamed(dir, requested);
   for (const engine of ENGINES) {
     if (await engine.probe(dir)) return { engine, reason: `The probe of ${engine.name} succeeded.` };
   }
   throw new EngineUnavailableError('No snapshot engine works here', {
-    hint: 'Every engine needs GNU cp: install the package coreutils.',
+    hint: 'Every engine needs GNU cp, tar and xargs: install the packages coreutils, tar and findutils.',
   });
 }
 
-async function obey(dir: string, requested: string): Promise<EngineChoice> {
+/** @throws EngineUnavailableError when no engine has this name, wherever it would have to work */
+export function checkEngineName(requested: string): void {
+  if (!ENGINE_NAMES.some((name) => name === requested)) throw unavailable(requested, 'does not exist');
+}
+
+async function engineNamed(dir: string, requested: string): Promise<EngineChoice> {
+  checkEngineName(requested);
   const engine = ENGINES.find(({ name }) => name === requested);
-  const details = { engine: requested, available: ENGINES.map(({ name }) => name) };
-  const hint = `Choose one of: ${details.available.join(', ')}.`;
-  if (engine === undefined) {
-    const isKnown = ENGINE_NAMES.some((name) => name === requested);
-    const why = isKnown ? 'is not built into this version' : 'does not exist';
-    throw new EngineUnavailableError(`The snapshot engine "${requested}" ${why}`, { hint, details });
-  }
+  if (engine === undefined) throw unavailable(requested, 'is not built into this version');
   if (!(await engine.probe(dir))) {
-    const why = engine === copyEngine ? 'needs GNU cp (package coreutils)' : 'does not work on this filesystem';
-    throw new EngineUnavailableError(`The snapshot engine "${requested}" ${why}`, { hint, details });
+    const why =
+      engine === copyEngine
+        ? 'needs GNU cp, tar and xargs (packages coreutils, tar, findutils)'
+        : 'does not work on this filesystem';
+    throw unavailable(requested, why);
   }
   return { engine, reason: 'It was asked for by name.' };
+}
+
+function unavailable(requested: string, why: string): EngineUnavailableError {
+  const available = ENGINES.map(({ name }) => name);
+  return new EngineUnavailableError(`The snapshot engine "${requested}" ${why}`, {
+    hint: `Choose one of: ${available.join(', ')}.`,
+    details: { engine: requested, available },
+  });
 }

@@ -1,6 +1,7 @@
-import type { BytePath } from '@jvs/platform/byte-path';
+import { type BytePath, fsPath } from '@jvs/platform/byte-path';
+import { deleteTrees } from '@jvs/platform/durable-fs';
 import { readTree, type TreePool, type TreeScan, type TreeTotals } from '@jvs/platform/tree';
-import { removePaths } from './remove-paths.ts';
+import { kindOf, pathOf, sizeOf } from './packed-entry.ts';
 import type { ClonedPart, Degradation, SnapshotEngine } from './snapshot-engine.ts';
 
 /** A clone, and every byte of it read. */
@@ -20,19 +21,8 @@ export interface CloneAndReadOptions {
 }
 
 /**
- * Clones a tree and reads each part of the copy as soon as it is there. To be sure of a source that others may write to:
- *
- *     let scan = await scanTree(pool, source);
- *     let cloned = await cloneAndRead(engine, pool, source, target, { scan });
- *     for (let round = 1; ; round += 1) {
- *       const now = await scanTree(pool, source);
- *       const changed = diffScans(scan, now);
- *       if (changed.length === 0) break;
- *       if (round > 3) throw …;
- *       cloned = await updateClone(engine, pool, source, target, cloned, changed, { scan: now });
- *       scan = now;
- *     }
- *
+ * Clones a tree and reads each part of the copy as soon as it is there. A source that others may write to is scanned
+ * again afterwards: `stalePaths` says what of the copy {@link updateClone} has to renew.
  * @throws what the engine's `clone` throws, and what `readTree` does.
  */
 export async function cloneAndRead(
@@ -48,7 +38,7 @@ export async function cloneAndRead(
   return finish(read.entries, read.degradations);
 }
 
-/** Brings an earlier result up to date for the paths that `diffScans` found; `options.scan` is the later scan. */
+/** Brings an earlier result up to date for the paths that `stalePaths` found; `options.scan` is the later scan. */
 export async function updateClone(
   engine: SnapshotEngine,
   pool: TreePool,
@@ -58,10 +48,18 @@ export async function updateClone(
   changed: readonly BytePath[],
   options: CloneAndReadOptions,
 ): Promise<ClonedTree> {
+  const renewed: ClonedPart[] = [];
   const read = await readParts(pool, target, options, (signal, onCloned) =>
-    engine.reclone(source, target, changed, { scan: options.scan, signal, onCloned }),
+    engine.reclone(source, target, changed, {
+      scan: options.scan,
+      signal,
+      onCloned: (part) => {
+        renewed.push(part);
+        onCloned(part);
+      },
+    }),
   );
-  const kept = withoutSubtrees(cloned.entries, changed);
+  const kept = withoutRenewed(cloned.entries, changed, renewed);
   return finish([...kept, ...read.entries], [...cloned.degradations, ...read.degradations]);
 }
 
@@ -87,7 +85,7 @@ async function readParts(
     try {
       const reading = await readTree(pool, target, { paths, deep, signal });
       for (const entry of reading.entries) entries.push(entry);
-      specials.push(...reading.specials);
+      for (const path of reading.specials) specials.push(path);
       totals.files += reading.totals.files;
       totals.dirs += reading.totals.dirs;
       totals.symlinks += reading.totals.symlinks;
@@ -108,16 +106,27 @@ async function readParts(
   signal.throwIfAborted();
   if (specials.length === 0) return { entries, degradations };
   // Made in the source after the scan and copied as what they are; a snapshot holds none.
-  await removePaths(target, specials, signal);
+  await deleteTrees(
+    specials.map((path) => fsPath(target, path)),
+    signal,
+  );
   return { entries, degradations: [...degradations, 'special'] };
 }
 
-function withoutSubtrees(entries: readonly string[], tops: readonly BytePath[]): string[] {
-  const gone = new Set(tops);
+/** The entries that still stand: neither below what was to change, nor read again with a part. */
+function withoutRenewed(
+  entries: readonly string[],
+  changed: readonly BytePath[],
+  renewed: readonly ClonedPart[],
+): string[] {
+  const subtrees = new Set(changed);
+  const single = new Set<BytePath>();
+  for (const { paths, deep } of renewed) for (const path of paths) (deep ? subtrees : single).add(path);
   return entries.filter((entry) => {
-    const path = entry.slice(0, entry.indexOf('\0'));
+    const path = pathOf(entry);
+    if (single.has(path)) return false;
     for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
-      if (gone.has(path.slice(0, end))) return false;
+      if (subtrees.has(path.slice(0, end))) return false;
     }
     return true;
   });
@@ -126,12 +135,12 @@ function withoutSubtrees(entries: readonly string[], tops: readonly BytePath[]):
 function finish(entries: string[], degradations: readonly Degradation[]): ClonedTree {
   const totals = { files: 0, dirs: 0, symlinks: 0, bytes: 0 };
   for (const entry of entries) {
-    const [kind, , size] = entry.slice(entry.indexOf('\0') + 1).split(' ', 3);
+    const kind = kindOf(entry);
     if (kind === 'dir') totals.dirs += 1;
     else if (kind === 'symlink') totals.symlinks += 1;
     else {
       totals.files += 1;
-      totals.bytes += Number(size);
+      totals.bytes += sizeOf(entry);
     }
   }
   return { entries: entries.sort(), totals, degradations: [...new Set(degradations)].sort() };

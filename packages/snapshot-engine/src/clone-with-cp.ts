@@ -1,12 +1,12 @@
 import { chmod, lstat, mkdir } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { type BytePath, fsPath, parentPath } from '@jvs/platform/byte-path';
+import { deleteTrees } from '@jvs/platform/durable-fs';
 import { hasCode } from '@jvs/platform/errors';
-import type { TreeScan } from '@jvs/platform/tree';
+import { topmostPaths, type TreeScan } from '@jvs/platform/tree';
 import { type ClonePlan, planClone } from './clone-plan.ts';
 import { copyDirectories } from './copy-directories.ts';
 import { copyGroup, type CopyTask } from './copy-group.ts';
-import { removePaths } from './remove-paths.ts';
 import type { CloneOptions, Degradation } from './snapshot-engine.ts';
 
 /** Copying is bound by the kernel's work for each file; more at once only wait for the same directories. */
@@ -35,29 +35,38 @@ export async function recloneWithCp(
 ): Promise<readonly Degradation[]> {
   requireAbsolute(source, target);
   const wanted = paths.filter((path) => path !== '');
-  const entries = [...new Set(await Promise.all(wanted.map((path) => topmostMissing(target, path))))];
+  const entries = topmostPaths(await Promise.all(wanted.map((path) => topmostToReplace(target, path))));
   // Removing and adding entries moves the times of the directories that hold them.
   const parents = [...new Set([...entries.map(parentPath), ...(paths.includes('') ? [''] : [])])].sort();
   for (const parent of parents) await chmod(fsPath(target, parent), 0o700);
-  await removePaths(target, entries, options.signal);
-  return await carryOut(planClone(options.scan, entries), reflink, source, target, options, parents);
+  await deleteTrees(
+    entries.map((path) => fsPath(target, path)),
+    options.signal,
+  );
+  const lost = await carryOut(planClone(options.scan, entries), reflink, source, target, options, parents);
+  // Their modes are new too.
+  const inner = parents.filter((path) => path !== '');
+  if (inner.length > 0) options.onCloned?.({ paths: inner, deep: false });
+  return lost;
 }
 
-/** The path itself, unless a directory above it is absent too: it had vanished when its turn came, and is back. */
-async function topmostMissing(target: string, path: BytePath): Promise<BytePath> {
+/**
+ * The path itself, unless the copy has something else than a directory above it: it had vanished when its turn came, or
+ * a symlink stood there, which would lead everything that follows out of the copy.
+ */
+async function topmostToReplace(target: string, path: BytePath): Promise<BytePath> {
   let top = path;
   for (let dir = parentPath(path); dir !== ''; dir = parentPath(dir)) {
-    if (!(await exists(target, dir))) top = dir;
+    if (!(await isRealDirectory(target, dir))) top = dir;
   }
   return top;
 }
 
-async function exists(target: string, path: BytePath): Promise<boolean> {
+async function isRealDirectory(target: string, path: BytePath): Promise<boolean> {
   try {
-    await lstat(fsPath(target, path));
-    return true;
+    return (await lstat(fsPath(target, path))).isDirectory();
   } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return false;
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return false;
     throw error;
   }
 }

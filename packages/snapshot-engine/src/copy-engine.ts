@@ -1,21 +1,27 @@
+import { tryProgram } from '@jvs/platform/run-program';
 import { cloneWithCp, recloneWithCp } from './clone-with-cp.ts';
-import { runTool } from './run-tool.ts';
 import type { SnapshotEngine } from './snapshot-engine.ts';
 
-/** Every byte read and written: works wherever GNU cp does. */
+/** Every byte read and written: works wherever GNU cp and tar do. */
 export const copyEngine: SnapshotEngine = {
   name: 'copy',
   cost: 'per byte',
-  probe: hasGnuCp,
+  probe: hasGnuTools,
   clone: (source, target, options) => cloneWithCp('never', source, target, options),
   reclone: (source, target, paths, options) => recloneWithCp('never', source, target, paths, options),
 };
 
-/** Other programs of that name know no `--reflink`. */
-async function hasGnuCp(dir: string): Promise<boolean> {
+/** Other programs of those names know no such options. */
+const TOOLS = [
+  ['cp', '--reflink=never', '--version'],
+  ['tar', '--warning=no-timestamp', '--version'],
+  ['xargs', '-0', '-x', '--version'],
+] as const;
+
+async function hasGnuTools(dir: string): Promise<boolean> {
   try {
-    const { status } = await runTool(['cp', '--reflink=never', '--version'], { cwd: dir });
-    return status === 0;
+    const results = await Promise.all(TOOLS.map(([name, ...args]) => tryProgram(name, args, { cwd: dir })));
+    return results.every(({ status }) => status === 0);
   } catch {
     return false;
   }

@@ -2,10 +2,10 @@ import { Buffer } from 'node:buffer';
 import { chmodSync } from 'node:fs';
 import { bytesOf, type BytePath, fsPath, joinPath } from '@jvs/platform/byte-path';
 import { hasCode } from '@jvs/platform/errors';
+import { tryProgram } from '@jvs/platform/run-program';
 import { entriesOf, type TreeScan } from '@jvs/platform/tree';
 import type { CopyGroup } from './clone-plan.ts';
 import { readComplaint } from './cp-complaints.ts';
-import { runTool } from './run-tool.ts';
 import type { Degradation } from './snapshot-engine.ts';
 
 export interface CopyTask {
@@ -35,8 +35,8 @@ export async function copyGroup(task: CopyTask, group: CopyGroup): Promise<void>
   for (let again = false; ; again = true) {
     const before = lost.size;
     // With -n and -x xargs starts cp once with all the names, or not at all.
-    const command = ['xargs', '-0', '-x', '-n', items, 'cp', ...cpOptions(task, again), '--'];
-    const { status, killedBy, complaints } = await runTool(command, { cwd: source, input, signal });
+    const args = ['-0', '-x', '-n', items, 'cp', ...cpOptions(task, again), '--'];
+    const { status, killedBy, complaints } = await tryProgram('xargs', args, { cwd: source, input, signal });
     if (status === 0) break;
     const failure = judge(complaints, lost);
     if (failure !== undefined) throw failure;

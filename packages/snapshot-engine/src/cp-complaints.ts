@@ -1,3 +1,4 @@
+import { errnoOfText } from '@jvs/platform/errno-text';
 import { errnoError } from '@jvs/platform/errors';
 import type { Degradation } from './snapshot-engine.ts';
 
@@ -5,31 +6,6 @@ import type { Degradation } from './snapshot-engine.ts';
 export type Complaint =
   /** The entry was gone or replaced when cp came to it: the next scan will show it. */
   { kind: 'changed' } | { kind: 'lost'; what: Degradation } | { kind: 'failed'; error: Error };
-
-const ERRNO_OF: Record<string, string> = {
-  'No such file or directory': 'ENOENT',
-  'Not a directory': 'ENOTDIR',
-  'Is a directory': 'EISDIR',
-  'File exists': 'EEXIST',
-  'No space left on device': 'ENOSPC',
-  'Disk quota exceeded': 'EDQUOT',
-  'Input/output error': 'EIO',
-  'Permission denied': 'EACCES',
-  'Operation not permitted': 'EPERM',
-  'Read-only file system': 'EROFS',
-  'File name too long': 'ENAMETOOLONG',
-  'Too many levels of symbolic links': 'ELOOP',
-  'Too many open files': 'EMFILE',
-  'Too many links': 'EMLINK',
-  'Cannot allocate memory': 'ENOMEM',
-  'File too large': 'EFBIG',
-  'Operation not supported': 'EOPNOTSUPP',
-  'Invalid argument': 'EINVAL',
-  'Invalid cross-device link': 'EXDEV',
-  'Structure needs cleaning': 'EUCLEAN',
-  'Stale file handle': 'ESTALE',
-  'Transport endpoint is not connected': 'ENOTCONN',
-};
 
 /** Each pattern is the beginning of a message in coreutils' copy.c, or in libattr's attr_copy_fd. */
 const LOSSES: readonly (readonly [RegExp, Degradation])[] = [
@@ -50,7 +26,7 @@ export function readComplaint(line: string): Complaint {
   if (/^warning: |^skipping file .* as it was replaced while being copied$/.test(text)) return { kind: 'changed' };
   const loss = LOSSES.find(([pattern]) => pattern.test(text));
   const reason = /: ([^:]+)$/.exec(text)?.[1] ?? '';
-  const errno = ERRNO_OF[reason] ?? 'EIO';
+  const errno = errnoOfText(reason) ?? 'EIO';
   // A broken disk or a read-only one is no loss of metadata, whatever was being done.
   if (loss !== undefined && errno !== 'EIO' && errno !== 'EROFS') return { kind: 'lost', what: loss[1] };
   if (OF_SOURCE.test(text) && GONE.has(errno)) return { kind: 'changed' };

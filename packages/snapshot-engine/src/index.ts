@@ -1,5 +1,6 @@
-export { chooseEngine, type EngineChoice } from './choose-engine.ts';
+export { checkEngineName, chooseEngine, type EngineChoice } from './choose-engine.ts';
 export { cloneAndRead, type CloneAndReadOptions, type ClonedTree, updateClone } from './clone-and-read.ts';
+export { countCloned } from './count-cloned.ts';
 export { copyEngine } from './copy-engine.ts';
 export { EngineUnavailableError } from './engine-unavailable-error.ts';
 export { reflinkEngine } from './reflink-engine.ts';
@@ -11,3 +12,4 @@ export {
   type EngineName,
   type SnapshotEngine,
 } from './snapshot-engine.ts';
+export { stalePaths } from './stale-paths.ts';

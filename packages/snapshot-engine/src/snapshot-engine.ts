@@ -21,7 +21,10 @@ export interface CloneOptions {
   scan: TreeScan;
   /** Aborting kills what runs; the target is then in pieces. */
   signal?: AbortSignal | undefined;
-  /** Called once for each part; together the parts name every cloned entry below the target once. */
+  /**
+   * Called once for each part; together the parts name every cloned entry below the target once, after `reclone` also
+   * the directories whose entries were replaced.
+   */
   onCloned?: ((part: ClonedPart) => void) | undefined;
 }
 

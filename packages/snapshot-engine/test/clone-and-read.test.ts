@@ -52,6 +52,25 @@ test.runIf(canMakeTree)('an update leaves the same as a clone of the later tree'
   expect(updated).toEqual(fresh);
 });
 
+test('an update reads the directories again whose entries it replaced', async ({ dir }) => {
+  const [source, target] = [`${dir}/source`, `${dir}/target`];
+  mkdirSync(`${source}/d/kept`, { recursive: true });
+  writeFileSync(`${source}/d/file`, 'first');
+  const before = await scanTree(pool, source);
+  const first = await cloneAndRead(copyEngine, pool, source, target, { scan: before });
+  writeFileSync(`${source}/d/file`, 'second');
+  chmodSync(`${source}/d`, 0o700);
+
+  const scan = await scanTree(pool, source);
+  const updated = await updateClone(copyEngine, pool, source, target, first, ['d/file'], { scan });
+
+  expect(updated.entries).toEqual([
+    'd\0dir 0700 - -',
+    `d/file\0file 0644 6 ${sha256('second')}`,
+    'd/kept\0dir 0755 - -',
+  ]);
+});
+
 test('a FIFO that turned up after the scan is taken out of the copy again', async ({ dir }) => {
   const [source, target] = [`${dir}/source`, `${dir}/target`];
   mkdirSync(`${source}/sub`, { recursive: true });

@@ -1,4 +1,11 @@
 export {
+  type JuiceHost,
+  type JuiceOptions,
+  type JuiceVolume,
+  startJuiceVolume,
+  whyNoJuiceVolume,
+} from './juice-volume.ts';
+export {
   canMount,
   type FilesystemType,
   mountFilesystem,
@@ -7,4 +14,5 @@ export {
   mountView,
   type MountOptions,
 } from './mount-filesystem.ts';
+export type { SimulatedHost } from './simulated-host.ts';
 export { hasProgram, missingSystemPackages } from '../system-packages.js';

@@ -1,12 +1,11 @@
-import { execFile, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { hasProgram } from '../system-packages.js';
-
-const execute = promisify(execFile);
+import { sweepFolders } from './leftovers.ts';
+import { ENVIRONMENT, run } from './run.ts';
 
 type ImageType = 'xfs' | 'btrfs' | 'ext4';
 /** In a file, or in memory. ramfs has no size, no attributes, and is a kind that jvs does not know. */
@@ -38,7 +37,6 @@ const MAKE: Record<ImageType, { program: string; args: string[]; leastMiB: numbe
   ext4: { program: 'mkfs.ext4', args: ['-q', '-F'], leastMiB: 8 },
 };
 
-const ENVIRONMENT = { PATH: `${process.env['PATH'] ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`, LC_ALL: 'C' };
 const PREFIX = 'jvs-mount-';
 let mayMount: boolean | undefined;
 
@@ -105,7 +103,7 @@ async function mountInOwnFolder(
   at: string | undefined,
   mount: (folder: string, dir: string) => Promise<void>,
 ): Promise<MountedFilesystem> {
-  await sweepLeftovers();
+  await sweepFolders(PREFIX, releaseFolder);
   const folder = await mkdtemp(join(tmpdir(), `${PREFIX}${process.pid}-`));
   await chmod(folder, 0o755);
   const dir = at ?? join(folder, 'mnt');
@@ -124,12 +122,10 @@ async function mountInOwnFolder(
     await unmount();
     throw error;
   }
-  const remount = async (changed: string): Promise<void> => run('mount', ['-o', `remount,${changed}`, dir]);
+  const remount = async (changed: string): Promise<void> => {
+    await run('mount', ['-o', `remount,${changed}`, dir]);
+  };
   return { dir, remount, unmount };
-}
-
-async function run(program: string, args: string[]): Promise<void> {
-  await execute(program, args, { env: ENVIRONMENT });
 }
 
 /** Orderly if possible; a filesystem in use goes as soon as its last user does. */
@@ -148,20 +144,4 @@ async function detach(dir: string): Promise<void> {
 function releaseFolder(folder: string): void {
   spawnSync('umount', ['-l', join(folder, 'mnt')], { env: ENVIRONMENT });
   rmSync(folder, { recursive: true, force: true });
-}
-
-async function sweepLeftovers(): Promise<void> {
-  for (const name of await readdir(tmpdir())) {
-    const owner = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
-    if (owner !== undefined && !isAlive(Number(owner))) releaseFolder(join(tmpdir(), name));
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
 }

@@ -17,7 +17,8 @@ export function requireFreshBuild(bin: string): void {
 
 function sourceFolders(bin: string): string[] {
   const packages = readdirSync(join(ROOT, 'packages')).map((name) => join(ROOT, 'packages', name, 'src'));
-  return [...packages, join(dirname(bin), '..', 'src')].filter((folder) => existsSync(folder));
+  const kit = join(ROOT, 'conformance', 'jvs', 'src');
+  return [...packages, kit, join(dirname(bin), '..', 'src')].filter((folder) => existsSync(folder));
 }
 
 function filesChangedSince(folder: string, sinceMs: number): string[] {

@@ -1,4 +1,10 @@
 export { FakeClock } from './fake-clock.ts';
+export {
+  writeLargeRepository,
+  type LargeRepository,
+  type LargeRepositoryOptions,
+  type LargeWorktree,
+} from './large-repository.ts';
 export { below, PAYLOAD_VECTORS, writePayload, type PayloadName, type PayloadVector } from './payloads.ts';
 export {
   auditLog,

@@ -1,4 +1,11 @@
-import { printResult, UsageError, type CommandModule, type GlobalArgs } from '@jvs/cli-kit';
+import {
+  printable,
+  printFailedResult,
+  printResult,
+  UsageError,
+  type CommandModule,
+  type GlobalArgs,
+} from '@jvs/cli-kit';
 import type { HistoryEntry } from '@jvs/core-repo';
 import { currentRepository, currentWorktree } from '../caller.ts';
 
@@ -36,19 +43,23 @@ export const historyCommand: CommandModule<GlobalArgs, HistoryArgs> = {
       ? wholeHistory(await currentRepository({ debug }), options)
       : history(await currentWorktree({ debug, worktree }), options);
     const found: HistoryEntry[] = [];
+    const human = (): string => found.map(lineOf).join('\n');
     try {
       for await (const entry of entries) found.push(entry);
     } catch (error) {
       // What could be read is shown before the gap is told of.
-      if (!json) printResult(false, found, () => found.map(lineOf).join('\n'));
-      throw error;
+      if (!(error instanceof Error) || found.length === 0) throw error;
+      printFailedResult(json, { snapshots: found }, human, error);
+      return;
     }
-    printResult(json, found, () => (found.length === 0 ? 'No snapshots yet.' : found.map(lineOf).join('\n')));
+    const isFiltered = grep !== undefined || tag !== undefined || limit === 0;
+    const none = isFiltered ? 'No snapshot matches.' : 'No snapshots yet.';
+    printResult(json, found, () => (found.length === 0 ? none : human()));
   },
 };
 
 function lineOf({ snapshot_id: id, created_at: at, note, tags, risk_labels: labels }: HistoryEntry): string {
   const title = note.split('\n', 1)[0] ?? '';
-  const marks = [...tags, ...labels].map((mark) => ` [${mark}]`).join('');
-  return `${id}  ${at.slice(0, 10)} ${at.slice(11, 16)}  ${title === '' ? '(no note)' : title}${marks}`;
+  const marks = [...tags, ...labels].map((mark) => ` [${printable(mark)}]`).join('');
+  return `${id}  ${at.slice(0, 10)} ${at.slice(11, 16)}  ${title === '' ? '(no note)' : printable(title)}${marks}`;
 }

@@ -1,6 +1,13 @@
 import { join } from 'node:path';
-import { interrupted, printResult, withProgress, type CommandModule, type GlobalArgs } from '@jvs/cli-kit';
-import { currentCaller } from '../caller.ts';
+import {
+  createLogger,
+  interrupted,
+  printResult,
+  withProgress,
+  type CommandModule,
+  type GlobalArgs,
+} from '@jvs/cli-kit';
+import { currentCaller, requestedEngine } from '../caller.ts';
 import { warnOfLosses, warnOfSkipped } from '../warnings.ts';
 
 interface InitArgs extends GlobalArgs {
@@ -15,15 +22,23 @@ export const initCommand: CommandModule<GlobalArgs, InitArgs> = {
     ['jvs init myrepo', 'an empty repository; work in myrepo/main'],
     ['jvs init myrepo --import ~/data', 'one whose main starts as a copy of ~/data'],
   ],
+  completes: { name: null },
   builder: (yargs) =>
     yargs
       .positional('name', { type: 'string', demandOption: true, describe: 'the new directory' })
       .option('import', { type: 'string', describe: 'copy this directory into main; it stays as it is' }),
-  handler: async ({ json, name, import: importFrom }) => {
+  handler: async ({ json, name, import: importFrom, debug }) => {
     const { checkName, initRepository } = await import('@jvs/core-repo');
     checkName('repository', name);
+    const log = await createLogger({ debug });
     const { repository, degradations, skipped } = await withProgress((onProgress) =>
-      initRepository(join(process.cwd(), name), currentCaller(), { importFrom, onProgress, signal: interrupted() }),
+      initRepository(join(process.cwd(), name), currentCaller(), {
+        importFrom,
+        engine: requestedEngine(undefined),
+        log,
+        onProgress,
+        signal: interrupted(),
+      }),
     );
     warnOfLosses(degradations);
     if (skipped.length > 0) warnOfSkipped(skipped);

@@ -1,26 +1,14 @@
 import {
   interrupted,
   printResult,
-  UsageError,
   type CommandGroup,
   type CommandModule,
   type GlobalArgs,
+  printable,
 } from '@jvs/cli-kit';
 import { currentWorktree } from '../caller.ts';
-
-interface LockArgs extends GlobalArgs {
-  worktree: string | undefined;
-  session: string | undefined;
-}
-
-interface AcquireArgs extends LockArgs {
-  purpose: string | undefined;
-  'lease-ms': number | undefined;
-  wait: number;
-}
-
-const worktreeOption = { type: 'string', describe: 'the worktree, where it is not the current one' } as const;
-const sessionOption = { type: 'string', describe: 'act in this session (default: JVS_SESSION, or user@host)' } as const;
+import { execCommand } from './lock-exec.ts';
+import { acquireOptions, checkAcquire, lockOptions, type AcquireArgs, type LockArgs } from './lock-flags.ts';
 
 const acquireCommand: CommandModule<GlobalArgs, AcquireArgs> = {
   command: 'acquire',
@@ -29,19 +17,8 @@ const acquireCommand: CommandModule<GlobalArgs, AcquireArgs> = {
     ['jvs lock acquire --purpose "nightly run"', 'take it for five minutes; commands renew it'],
     ['jvs lock acquire --wait 60000', 'keep trying for a minute'],
   ],
-  builder: (yargs) =>
-    yargs
-      .option('purpose', { type: 'string', describe: 'what for; others see it' })
-      .option('lease-ms', { type: 'number', describe: 'how long it lasts without renewal (default 300000)' })
-      .option('wait', { type: 'number', default: 0, describe: 'keep trying for so many ms' })
-      .option('session', sessionOption)
-      .option('worktree', worktreeOption)
-      .check(({ 'lease-ms': lease, wait }) => {
-        const isLease = lease === undefined || (Number.isInteger(lease) && lease >= 1000 && lease <= 86_400_000);
-        if (!isLease) throw new UsageError('--lease-ms is a whole number from 1000 to 86400000');
-        if (!Number.isInteger(wait) || wait < 0) throw new UsageError('--wait is a number of ms, 0 or more');
-        return true;
-      }),
+  completes: { purpose: null, session: null },
+  builder: (yargs) => yargs.options(acquireOptions).check(checkAcquire),
   handler: async ({ json, purpose, leaseMs, wait, ...flags }) => {
     const { acquireLock } = await import('@jvs/core-repo');
     const worktree = await currentWorktree(flags);
@@ -65,7 +42,7 @@ const acquireCommand: CommandModule<GlobalArgs, AcquireArgs> = {
 const statusCommand: CommandModule<GlobalArgs, LockArgs> = {
   command: 'status',
   describe: 'Show who holds the lock, and until when',
-  builder: (yargs) => yargs.option('session', sessionOption).option('worktree', worktreeOption),
+  builder: (yargs) => yargs.options(lockOptions),
   handler: async ({ json, ...flags }) => {
     const { lockStatus } = await import('@jvs/core-repo');
     const worktree = await currentWorktree(flags);
@@ -75,7 +52,7 @@ const statusCommand: CommandModule<GlobalArgs, LockArgs> = {
       const { lock } = report;
       if (lock === null) return lines.join('\n');
       lines.push(`  Holder: ${lock.holder_id}${report.mine ? ' (mine)' : ''}`, `  Session: ${lock.session_id}`);
-      if (lock.purpose !== null) lines.push(`  Purpose: ${lock.purpose}`);
+      if (lock.purpose !== null) lines.push(`  Purpose: ${printable(lock.purpose)}`);
       lines.push(
         `  Fencing token: ${lock.fencing_token}`,
         `  Expires: ${report.expires_at ?? 'unknown'}`,
@@ -89,7 +66,7 @@ const statusCommand: CommandModule<GlobalArgs, LockArgs> = {
 const renewCommand: CommandModule<GlobalArgs, LockArgs> = {
   command: 'renew',
   describe: 'Start the lease anew',
-  builder: (yargs) => yargs.option('session', sessionOption).option('worktree', worktreeOption),
+  builder: (yargs) => yargs.options(lockOptions),
   handler: async ({ json, ...flags }) => {
     const { renewLock } = await import('@jvs/core-repo');
     const lease = await renewLock(await currentWorktree(flags));
@@ -106,12 +83,12 @@ const releaseCommand: CommandModule<GlobalArgs, ReleaseArgs> = {
   command: 'release',
   describe: 'Give the lock back',
   examples: [["jvs lock release --force --reason 'build7 was switched off'", "another's lock, on the record"]],
+  completes: { reason: null, session: null },
   builder: (yargs) =>
     yargs
       .option('force', { type: 'boolean', default: false, describe: "release another's lock; needs --reason" })
       .option('reason', { type: 'string', describe: 'why; it goes into the audit log' })
-      .option('session', sessionOption)
-      .option('worktree', worktreeOption),
+      .options(lockOptions),
   handler: async ({ json, force, reason, ...flags }) => {
     const { releaseLock } = await import('@jvs/core-repo');
     const result = await releaseLock(await currentWorktree(flags), { force, reason });
@@ -122,5 +99,5 @@ const releaseCommand: CommandModule<GlobalArgs, ReleaseArgs> = {
 export const lockCommands: CommandGroup = {
   command: 'lock',
   describe: 'Be the only writer of a worktree',
-  commands: [acquireCommand, statusCommand, renewCommand, releaseCommand],
+  commands: [acquireCommand, statusCommand, renewCommand, releaseCommand, execCommand],
 };

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import {
   interrupted,
   printResult,
@@ -29,6 +29,7 @@ export const snapshotCommand: CommandModule<GlobalArgs, SnapshotArgs> = {
     ['jvs snapshot "before the migration"', 'all of the worktree, published at once'],
     ['jvs snapshot --tag release-7 -F notes.txt', 'with a tag, the note from a file'],
   ],
+  completes: { note: null },
   builder: (yargs) =>
     yargs
       .positional('note', { type: 'string', describe: 'what changed, in a few words; - reads it from stdin' })
@@ -42,10 +43,15 @@ export const snapshotCommand: CommandModule<GlobalArgs, SnapshotArgs> = {
       .option('engine', { type: 'string', describe: 'copy with this engine (default: the cheapest that works)' })
       .option('strict-metadata', { type: 'boolean', default: false, describe: 'fail if the copy would lose anything' })
       .option('lock', { type: 'boolean', default: false, describe: 'take the lock for this command alone' })
-      .option('worktree', { type: 'string', describe: 'the worktree, where it is not the current one' }),
+      .option('worktree', { type: 'string', describe: 'the worktree, where it is not the current one' })
+      .check(({ note, file }) => {
+        if (note !== undefined && file !== undefined)
+          throw new UsageError('The note is given twice, on the line and with -F');
+        return true;
+      }),
   handler: async ({ json, note, tag, consistency, file, engine, strictMetadata, lock, ...flags }) => {
     const { createSnapshot } = await import('@jvs/core-repo');
-    const text = readNote(note, file);
+    const text = await readNote(note, file);
     const worktree = await currentWorktree(flags);
     const snapshot = await withProgress((onProgress) =>
       createSnapshot(worktree, {
@@ -68,10 +74,17 @@ export const snapshotCommand: CommandModule<GlobalArgs, SnapshotArgs> = {
 };
 
 /** The text of the note: as given, or read from a file or from standard input (`-`). */
-function readNote(note: string | undefined, file: string | undefined): string | undefined {
-  if (note !== undefined && file !== undefined)
-    throw new UsageError('The note is given twice, on the line and with -F');
+async function readNote(note: string | undefined, file: string | undefined): Promise<string | undefined> {
   const source = note === '-' ? '-' : file;
   if (source === undefined) return note;
-  return readFileSync(source === '-' ? 0 : source, 'utf8').replace(/\n$/, '');
+  const signal = interrupted();
+  const read = source === '-' ? readStdin(signal) : readFile(source, { encoding: 'utf8', signal });
+  return (await read).replace(/\n$/, '');
+}
+
+/** Whoever types it, or the program behind a pipe, may never end; an interruption does. */
+async function readStdin(signal: AbortSignal): Promise<string> {
+  const { text } = await import('node:stream/consumers');
+  const { addAbortSignal } = await import('node:stream');
+  return await text(addAbortSignal(signal, process.stdin));
 }

@@ -1,6 +1,7 @@
-import { colorsFor, interrupted, printResult, withProgress, type CommandModule, type GlobalArgs } from '@jvs/cli-kit';
+import { interrupted, printResult, withProgress, type CommandModule, type GlobalArgs } from '@jvs/cli-kit';
 import type { WorktreeStatus } from '@jvs/core-repo';
 import { currentWorktree } from '../caller.ts';
+import { changedPaths, changeLines, totalsLine } from '../changes-view.ts';
 
 interface StatusArgs extends GlobalArgs {
   short: boolean;
@@ -11,7 +12,7 @@ interface StatusArgs extends GlobalArgs {
 export const statusCommand: CommandModule<GlobalArgs, StatusArgs> = {
   command: 'status',
   describe: 'Show what changed since the head, and the lock',
-  examples: [['jvs status --exit-code --quiet', 'for scripts: 1 when something changed']],
+  examples: [['jvs status --exit-code > /dev/null', 'for scripts: 1 when something changed']],
   builder: (yargs) =>
     yargs
       .option('short', { type: 'boolean', default: false, describe: 'only the changed paths' })
@@ -21,13 +22,12 @@ export const statusCommand: CommandModule<GlobalArgs, StatusArgs> = {
     const { status } = await import('@jvs/core-repo');
     const worktree = await currentWorktree(flags);
     const result = await withProgress((onProgress) => status(worktree, { signal: interrupted(), onProgress }));
-    printResult(json, result, () => (short ? changesOf(result).join('\n') : describe(result)));
+    printResult(json, result, () => (short ? changedPaths(result).join('\n') : describe(result)));
     if (exitCode && !result.clean) process.exitCode = 1;
   },
 };
 
 function describe(result: WorktreeStatus): string {
-  const { totals } = result;
   const lines = [
     `Worktree: ${result.worktree}`,
     `Head: ${result.head_snapshot_id ?? '(none)'}`,
@@ -35,27 +35,5 @@ function describe(result: WorktreeStatus): string {
   ];
   if (result.pending !== null) lines.push(`Pending: ${result.pending.op}`);
   if (result.clean) return [...lines, 'Nothing changed since the head.'].join('\n');
-  const counts = [
-    `${totals.added} added`,
-    `${totals.removed} removed`,
-    `${totals.modified} modified`,
-    `${totals.mode_changed} mode changed`,
-    `${totals.type_changed} type changed`,
-  ].filter((count) => !count.startsWith('0 '));
-  return [...lines, '', ...changesOf(result), '', `${counts.join(', ')}.`].join('\n');
-}
-
-function changesOf({ added, removed, modified, mode_changed, type_changed }: WorktreeStatus): string[] {
-  const { green, red, yellow, cyan } = colorsFor('stdout');
-  const marked = (paths: readonly string[], mark: string): (readonly [string, string])[] =>
-    paths.map((path) => [path, mark]);
-  return [
-    ...marked(added, green('+')),
-    ...marked(removed, red('-')),
-    ...marked(modified, yellow('~')),
-    ...marked(mode_changed, cyan('m')),
-    ...marked(type_changed, cyan('t')),
-  ]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([path, mark]) => `${mark} ${path}`);
+  return [...lines, '', ...changeLines(result), '', totalsLine(result)].join('\n');
 }

@@ -8,8 +8,7 @@ import {
   type GlobalArgs,
 } from '@jvs/cli-kit';
 import type { RepositoryVerification, SnapshotVerification } from '@jvs/core-repo';
-import { currentRepository, surroundingWorktree } from '../caller.ts';
-import { VerificationFailedError } from '../verification-failed-error.ts';
+import { currentRepository, namedSnapshot } from '../caller.ts';
 
 interface VerifyArgs extends GlobalArgs {
   id: string | undefined;
@@ -26,6 +25,7 @@ export const verifyCommand: CommandModule<GlobalArgs, VerifyArgs> = {
     ['jvs verify --all', 'everything, and the chains of all logs'],
     ['jvs verify HEAD --sample 5%', 'a twentieth of the bytes of the newest'],
   ],
+  completes: { id: 'snapshot', sample: null },
   builder: (yargs) =>
     yargs
       .positional('id', { type: 'string', describe: 'a snapshot (default: all)' })
@@ -33,23 +33,26 @@ export const verifyCommand: CommandModule<GlobalArgs, VerifyArgs> = {
       .option('snapshot', { type: 'string', describe: 'the same as <id>' })
       .option('no-payload', { type: 'boolean', default: false, describe: 'leave out the contents' })
       .option('sample', { type: 'string', describe: 'read only this share of the bytes, as in 10%' })
-      .check(({ id, all, snapshot }) => {
+      .check(({ id, all, snapshot, sample, 'no-payload': noPayload }) => {
+        if (parseShare(sample) !== undefined && noPayload) {
+          throw new UsageError('--sample reads contents and --no-payload does not: give one of them');
+        }
         const ways = [id !== undefined, all, snapshot !== undefined].filter(Boolean).length;
         if (ways > 1) throw new UsageError('Give one of: a snapshot, --snapshot, --all');
         return true;
       }),
   handler: async ({ json, id, all, snapshot, noPayload, sample, debug }) => {
-    const { resolveSnapshot, verifyAll, verifySnapshot } = await import('@jvs/core-repo');
+    const { verificationFailure, verifyAll, verifySnapshot } = await import('@jvs/core-repo');
     const r = await currentRepository({ debug });
     const expression = all ? undefined : (id ?? snapshot);
     const share = parseShare(sample);
     const result = await withProgress(async (onProgress) => {
       const options = { payload: !noPayload, sample: share, onProgress, signal: interrupted() };
       if (expression === undefined) return await verifyAll(r, options);
-      return await verifySnapshot(r, await resolveSnapshot(r, expression, await surroundingWorktree(r)), options);
+      return await verifySnapshot(r, await namedSnapshot(r, expression), options);
     });
     const human = (): string => ('snapshots' in result ? describeAll(result) : describe(result));
-    const failure = VerificationFailedError.of(result);
+    const failure = verificationFailure(result);
     if (failure === undefined) printResult(json, result, human);
     else printFailedResult(json, result, human, failure);
   },
@@ -64,15 +67,16 @@ function parseShare(sample: string | undefined): number | undefined {
 }
 
 function describe({ snapshot_id: id, tamper_detected: isTampered, code, why, paths }: SnapshotVerification): string {
-  if (!isTampered) return code === null ? `${id}  OK` : `${id}  OK  (${code}: ${why ?? ''})`;
+  if (!isTampered) return code === null ? `${id}  OK` : `${id}  MANIFEST LOST  ${why ?? ''}`;
   return [`${id}  TAMPERED  ${why ?? ''}`, ...paths.map(({ path, problem }) => `    ${problem}: ${path}`)].join('\n');
 }
 
-function describeAll({ snapshots, refs, chains }: RepositoryVerification): string {
+function describeAll({ snapshots, refs, pins, chains }: RepositoryVerification): string {
   return [
     ...snapshots.map(describe),
     ...refs.filter(({ valid }) => !valid).map(({ name }) => `ref ${name}  DANGLING`),
-    ...chains.problems.map(({ subject, why }) => `worktree ${subject}  BROKEN  ${why}`),
+    ...pins.filter(({ valid }) => !valid).map(({ name }) => `pin ${name}  DANGLING`),
+    ...chains.problems.map(({ kind, subject, why }) => `${kind} ${subject}  BROKEN  ${why}`),
     ...chains.audit.problems.map((problem) => `audit  BROKEN  ${problem}`),
     ...(snapshots.length === 0 ? ['No snapshots yet.'] : []),
   ].join('\n');

@@ -1,10 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { CodedError } from '@jvs/platform/errors';
 import { timestamp } from '@jvs/platform/clock';
 import { openLog, type ExclusiveLog } from '@jvs/platform/exclusive-log';
 import { isThere } from '@jvs/platform/durable-fs';
 import type { Repository } from '../repository.ts';
-import { parseAuditRecord, type AuditEvent, type AuditRecord } from './audit-record.ts';
-import { planCondemns } from './condemned-plan.ts';
+import { parseAuditRecord, type AuditEvent, type AuditOperation, type AuditRecord } from './audit-record.ts';
+import { standsNear } from './find-near.ts';
+import { readCondemnedPlan, type CondemnedPlan } from './condemned-plan.ts';
 
 /** Garbage collection has begun to delete the snapshot, or has deleted it. */
 export class SnapshotCondemnedError extends CodedError {
@@ -27,16 +29,68 @@ export function auditLog(r: Repository): ExclusiveLog {
  * @throws SnapshotCondemnedError
  */
 export async function appendAudit(r: Repository, event: AuditEvent, { root = false } = {}): Promise<AuditRecord> {
-  const record = await auditLog(r).append(async (previous) => {
-    const condemnedPlan = previous === undefined ? null : parseAuditRecord(previous).condemned_plan;
-    const { snapshot_id: id } = event;
-    if (root && id !== null) {
-      const isCondemned = condemnedPlan !== null && (await planCondemns(r, condemnedPlan, id));
-      if (isCondemned || !(await isThere(r.layout.snapshot(id)))) throw new SnapshotCondemnedError(id);
+  const log = auditLog(r);
+  for (;;) {
+    let seen = 0;
+    try {
+      const record = await log.append(async (previous) => {
+        seen = previous?.seq ?? 0;
+        const condemnedPlan = previous === undefined ? null : parseAuditRecord(previous).condemned_plan;
+        if (root && event.snapshot_id !== null) await refuseCondemned(r, condemnedPlan, event.snapshot_id);
+        return { ...event, timestamp: timestamp(r.clock.now()), condemned_plan: condemnedPlan };
+      });
+      return parseAuditRecord(record);
+    } catch (error) {
+      // A plan that ended while we looked has no file any more and condemns nothing: its end stands behind what we saw.
+      const isStale = error instanceof PlanUnreadableError && (await log.tip())?.seq !== seen;
+      if (!isStale) throw error;
     }
-    return { ...event, timestamp: timestamp(r.clock.now()), condemned_plan: condemnedPlan };
-  });
-  return parseAuditRecord(record);
+  }
+}
+
+/** The condemned plan cannot be read, so that nobody can tell whether it deletes the snapshot. */
+class PlanUnreadableError extends SnapshotCondemnedError {}
+
+async function refuseCondemned(r: Repository, planId: string | null, snapshotId: string): Promise<void> {
+  const plan = planId === null ? undefined : await readCondemnedPlan(r, planId);
+  if (plan?.isReadable === false) throw new PlanUnreadableError(snapshotId);
+  const isGone = !(await isThere(r.layout.snapshot(snapshotId)));
+  if (isGone || plan?.covers(snapshotId) === true) throw new SnapshotCondemnedError(snapshotId);
+}
+
+/** An event of the calling process, which is about neither a worktree nor a lock. */
+export function callersEvent(
+  r: Repository,
+  operation: AuditOperation,
+  facts: Pick<AuditEvent, 'target' | 'details'> & Partial<AuditEvent>,
+): AuditEvent {
+  return {
+    event_id: randomUUID(),
+    operation,
+    actor: r.caller.actor,
+    snapshot_id: null,
+    fencing_token: null,
+    session_id: r.caller.sessionId,
+    reason: null,
+    ...facts,
+  };
+}
+
+/** The newest record, or undefined in an empty log. @throws LogBrokenError */
+export async function readAuditTip(r: Repository): Promise<AuditRecord | undefined> {
+  const tip = await auditLog(r).tip();
+  return tip === undefined ? undefined : parseAuditRecord(tip);
+}
+
+/** The plan that the newest record names as being carried out. @throws LogBrokenError */
+export async function findCondemnedPlan(r: Repository): Promise<CondemnedPlan | undefined> {
+  const planId = (await readAuditTip(r))?.condemned_plan ?? null;
+  return planId === null ? undefined : await readCondemnedPlan(r, planId);
+}
+
+/** The records from the newest back to the first; whoever looks for something stops there. @throws LogBrokenError */
+export async function* auditBackwards(r: Repository): AsyncGenerator<AuditRecord> {
+  for await (const record of auditLog(r).recordsBackwards()) yield parseAuditRecord(record);
 }
 
 /** The hash that a new descriptor is anchored to: the newest audit record's. */
@@ -49,13 +103,12 @@ const HOUR_MS = 3_600_000;
 /** Whether an event stands in the chain, searched backwards until records are an hour older than `sinceMs`. */
 export async function isAudited(r: Repository, eventId: string, sinceMs: number): Promise<boolean> {
   const log = auditLog(r);
-  const tip = await log.tip();
-  for (let seq = tip?.seq ?? 0; seq > 0; seq -= 1) {
-    const found = seq === tip?.seq ? tip : await log.read(seq);
-    if (found === undefined) return false;
-    const record = parseAuditRecord(found);
-    if (record.event_id === eventId) return true;
-    if (Date.parse(record.timestamp) < sinceMs - HOUR_MS) return false;
+  if (await standsNear(log, eventId, sinceMs)) return true;
+  for await (const record of log.recordsBackwards()) {
+    // Not parsed: of a hundred thousand records that an idle worktree has slept through, one is of interest.
+    if (record['event_id'] === eventId) return true;
+    const { timestamp: at } = record;
+    if (typeof at === 'string' && Date.parse(at) < sinceMs - HOUR_MS) return false;
   }
   return false;
 }

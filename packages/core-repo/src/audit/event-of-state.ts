@@ -2,12 +2,13 @@ import { readFile } from 'node:fs/promises';
 import type { JsonObject } from '@jvs/platform/canonical-json';
 import { sha256 } from '@jvs/platform/digest';
 import { hasCode } from '@jvs/platform/errors';
-import { isCut, type PendingOperation, type StateRecord } from '@jvs/lock-lease';
+import { isCut, parseStateRecord, type PendingOperation, type StateRecord } from '@jvs/lock-lease';
 import type { Repository } from '../repository.ts';
-import { readDescriptor } from '../snapshot/descriptor.ts';
+import { findDescriptor } from '../snapshot/descriptor.ts';
 import { stateLog } from '../worktree/state-log.ts';
 import { appendAudit, isAudited } from './audit-log.ts';
 import type { AuditEvent, AuditOperation } from './audit-record.ts';
+import { parseResetReason, type StateReset } from './reset-reason.ts';
 
 /** {@link describeState}, with a note where a text of the user's was too long for a record. */
 export async function eventOfState(r: Repository, record: StateRecord): Promise<AuditEvent> {
@@ -22,7 +23,7 @@ export async function eventOfState(r: Repository, record: StateRecord): Promise<
  */
 async function describeState(r: Repository, record: StateRecord): Promise<AuditEvent> {
   const before = record.seq === 1 ? undefined : await stateLog(r, record.worktree_id).read(record.seq - 1);
-  const previous = before as StateRecord | undefined;
+  const previous = before === undefined ? undefined : parseStateRecord(before);
   const lock = record.lock ?? previous?.lock ?? null;
   const base = {
     event_id: record.event_id,
@@ -44,8 +45,7 @@ async function describeState(r: Repository, record: StateRecord): Promise<AuditE
     case 'head':
     case 'adopt': {
       const id = record.head_snapshot_id ?? '';
-      const { descriptor_checksum: checksum } = await readDescriptor(r, id);
-      const details = { descriptor_checksum: checksum.value, worktree: record.worktree };
+      const details = { descriptor_checksum: await checksumOf(r, id), worktree: record.worktree };
       return {
         ...base,
         operation: record.kind === 'head' ? 'snapshot' : 'repair',
@@ -55,20 +55,50 @@ async function describeState(r: Repository, record: StateRecord): Promise<AuditE
       };
     }
     case 'create':
-    case 'begin':
+    case 'begin': {
+      const reset = record.kind === 'create' ? parseResetReason(record.reason) : undefined;
+      if (reset !== undefined) return await describeReset(r, record, base, reset);
       return {
         ...base,
         operation: operationOf(record.pending),
         snapshot_id: snapshotOf(record.pending),
-        details: { phase: 'begin', ...(record.kind === 'create' ? await configDigest(r, record.worktree) : {}) },
+        details: {
+          phase: 'begin',
+          ...aboutOperation(record.pending, record),
+          ...(record.kind === 'create' ? await configDigest(r, record.worktree) : {}),
+        },
       };
+    }
     case 'end':
     case 'remove': {
       const ended = previous?.pending ?? null;
-      const outcome = hasTakenEffect(record, ended) ? 'done' : 'undone';
-      return { ...base, operation: operationOf(ended), details: { phase: 'end', outcome } };
+      const outcome = hasTakenEffect(record, previous) ? 'done' : 'undone';
+      const about = previous === undefined ? {} : aboutOperation(ended, previous);
+      return { ...base, operation: operationOf(ended), details: { phase: 'end', outcome, ...about } };
     }
   }
+}
+
+/** A log that replaces a broken one: the record names both worktree ids, and the configuration that is replaced. */
+async function describeReset(
+  r: Repository,
+  record: StateRecord,
+  base: Omit<AuditEvent, 'operation' | 'details'>,
+  { oldWorktreeId, oldConfigSha256 }: StateReset,
+): Promise<AuditEvent> {
+  const ids = { old_worktree_id: oldWorktreeId, worktree_id: record.worktree_id };
+  const digests = { old_object_sha256: oldConfigSha256, ...(await configDigest(r, record.worktree)) };
+  const details = { repair: 'reset_state', ...ids, ...digests };
+  return { ...base, operation: 'repair', snapshot_id: record.head_snapshot_id, details };
+}
+
+/** Null where the descriptor is lost or damaged: the event is told all the same, or nothing more could be recorded. */
+async function checksumOf(r: Repository, id: string): Promise<string | null> {
+  const descriptor = await findDescriptor(r, id).catch((error: unknown) => {
+    if (hasCode(error, 'E_DESCRIPTOR_CORRUPT')) return undefined;
+    throw error;
+  });
+  return descriptor?.descriptor_checksum.value ?? null;
 }
 
 /** Writes the audit record of the newest state record if it is missing: its maker died between the two. */
@@ -89,11 +119,22 @@ export async function auditRefusal(r: Repository, record: StateRecord): Promise<
   await appendAudit(r, { ...event, snapshot_id: null, details: { ...event.details, refused: true } });
 }
 
-/** Whether the operation that a record ends did what it was for. */
-function hasTakenEffect(end: StateRecord, ended: PendingOperation | null): boolean {
+/** What the chain tells of an operation, from its first record to its last. */
+function aboutOperation(pending: PendingOperation | null, { head_snapshot_id: head, lock }: StateRecord): JsonObject {
+  if (pending?.op === 'restore') return { mode: 'inplace', previous_head: head, holder_id: lock?.holder_id ?? null };
+  return pending?.op === 'rename' ? { from: pending.from, to: pending.to } : {};
+}
+
+/** Whether the operation that a record ends, and `begun` shows as pending, did what it was for. */
+export function hasTakenEffect(end: StateRecord, begun: StateRecord | undefined): boolean {
+  const ended = begun?.pending;
   switch (ended?.op) {
     case 'restore':
-      return end.head_snapshot_id === ended.snapshot_id;
+      // Where the head was restored, it does not tell; an end without effect has no reason.
+      return (
+        end.head_snapshot_id === ended.snapshot_id &&
+        (end.head_snapshot_id !== begun?.head_snapshot_id || end.reason !== null)
+      );
     case 'rename':
       return end.worktree === ended.to;
     case 'remove':

@@ -2,24 +2,26 @@ import { relative } from 'node:path';
 import { isThere } from '@jvs/platform/durable-fs';
 import { standardDirectories } from '../layout.ts';
 import type { Repository } from '../repository.ts';
+import { hasReserve } from '../reserve.ts';
 import type { Finding } from './finding.ts';
 
 /** Directories and the reserve. */
 export async function checkLayout(r: Repository): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const { portable } = standardDirectories(r.layout);
-  for (const directory of portable) {
+  // The others were made when the repository was opened, unless it can only be read.
+  for (const directory of standardDirectories(r.layout).filled) {
     if (await isThere(directory)) continue;
+    const path = relative(r.root, directory);
     findings.push({
       category: 'layout',
       code: 'E_DESCRIPTOR_CORRUPT',
       severity: 'error',
-      path: relative(r.root, directory),
-      description: 'A directory that every repository has is missing; restore it from a backup.',
+      path,
+      description: `The directory ${path}, which is never empty, is missing; restore it from a backup.`,
       repair: null,
     });
   }
-  if (!(await isThere(r.layout.reserve))) {
+  if (!(await hasReserve(r.layout))) {
     findings.push({
       category: 'reserve_missing',
       code: null,

@@ -10,6 +10,7 @@ import { readManifestDifferences } from '../snapshot/manifest-bases.ts';
 import { readManifestEntries, serializeManifest } from '../snapshot/manifest.ts';
 import { publishedIds } from '../snapshot/visible.ts';
 import type { Finding, Repair } from './finding.ts';
+import type { RepairOptions } from './make-repairs.ts';
 
 /** Published snapshots without a manifest. */
 export async function checkManifests(r: Repository): Promise<Finding[]> {
@@ -18,7 +19,7 @@ export async function checkManifests(r: Repository): Promise<Finding[]> {
     code: null,
     severity: 'error',
     path: relative(r.root, r.layout.manifest(id)),
-    description: `The manifest of snapshot ${id} is missing.`,
+    description: `The manifest of snapshot ${id} is missing. What the snapshot holds can still be read, but not be proved.`,
     repair: 'rebuild_manifest',
   }));
 }
@@ -46,7 +47,7 @@ async function standsOnLostBase(r: Repository, id: string): Promise<boolean> {
 }
 
 /** `rebuild_manifest`: reads the payload of each and writes its manifest, if that is the one that was published. */
-export async function rebuildManifests(r: Repository): Promise<Repair[]> {
+export async function rebuildManifests(r: Repository, { signal }: RepairOptions = {}): Promise<Repair[]> {
   const repairs: Repair[] = [];
   const lost = await lostManifests(r);
   if (lost.length === 0) return repairs;
@@ -54,7 +55,7 @@ export async function rebuildManifests(r: Repository): Promise<Repair[]> {
     for (const id of lost) {
       const descriptor = await findDescriptor(r, id).catch(() => undefined);
       if (descriptor === undefined || !(await isThere(r.layout.snapshot(id)))) continue;
-      const { entries } = await readTree(pool, r.layout.snapshot(id), { skip: [READY_FILE] });
+      const { entries } = await readTree(pool, r.layout.snapshot(id), { skip: [READY_FILE], signal });
       const text = serializeManifest(entries.sort());
       if (sha256OfByteString(text) !== descriptor.payload_root_hash.value) continue;
       await replaceFile(r.layout.manifest(id), Buffer.from(text, 'latin1'), r.layout.tmp);

@@ -3,22 +3,22 @@ import { join, relative } from 'node:path';
 import { deleteTree } from '@jvs/platform/durable-fs';
 import { CodedError, hasCode } from '@jvs/platform/errors';
 import { runProgram } from '@jvs/platform/run-program';
-import { lockStatus } from '@jvs/lock-lease';
 import { auditLog } from '../audit/audit-log.ts';
 import { parseAuditRecord } from '../audit/audit-record.ts';
 import { listDirectory } from '../list-directory.ts';
 import type { Repository } from '../repository.ts';
-import { lockSite } from '../worktree/lock-site.ts';
-import { openWorktrees } from '../worktree/worktree.ts';
-import { stateLog } from '../worktree/state-log.ts';
+import { KEEP_MS, remainsOf, type Remains } from '../worktree/kept-tree.ts';
+import { stateTips } from '../worktree/state-tips.ts';
+import { stateLog, stateLogIds } from '../worktree/state-log.ts';
 import type { Finding, Repair } from './finding.ts';
-
-const KEEP_MS = 24 * 3_600_000;
 
 /** A tree that was replaced, removed or found in the way, and is kept for a while. */
 export interface KeptTree {
   path: string;
+  /** The room that it takes on disk. */
   bytes: number;
+  /** Until when nothing deletes it; null for what stood in the way, which only its owner deletes. */
+  until: string | null;
 }
 
 export async function checkTmp(r: Repository): Promise<Finding[]> {
@@ -40,8 +40,7 @@ export async function cleanTmp(r: Repository): Promise<Repair[]> {
     repairs.push({ repair: 'clean_tmp', description: `Deleted ${relative(r.root, path)}.` });
   }
   let folded = await foldQuietly(r, auditLog(r));
-  for (const worktreeId of await listDirectory(r.layout.states))
-    folded += await foldQuietly(r, stateLog(r, worktreeId));
+  for (const worktreeId of await stateLogIds(r)) folded += await foldQuietly(r, stateLog(r, worktreeId));
   if (folded > 0) repairs.push({ repair: 'clean_tmp', description: `Packed ${folded * 256} old log records.` });
   return repairs;
 }
@@ -79,8 +78,7 @@ async function pendingOperations(r: Repository): Promise<Set<string> | undefined
   try {
     const newest = await auditLog(r).tip();
     if (newest !== undefined && parseAuditRecord(newest).condemned_plan !== null) return undefined;
-    for (const w of await openWorktrees(r)) {
-      const { record } = await lockStatus(lockSite(w));
+    for await (const { record } of stateTips(r)) {
       if (record.pending !== null) ids.add(record.pending.op_id);
     }
     return ids;
@@ -91,20 +89,22 @@ async function pendingOperations(r: Repository): Promise<Set<string> | undefined
 }
 
 async function holdsIntruder(path: string): Promise<boolean> {
-  const inside = await listDirectory(path).catch(() => []);
-  return inside.some((name) => name.startsWith('intruder-'));
+  return (await remainsOf(path).catch(() => NOTHING)).intruders.length > 0;
 }
 
 /** Trees that operations keep, with the room they take. */
 export async function keptTrees(r: Repository): Promise<KeptTree[]> {
-  const kept: KeptTree[] = [];
+  const trees: KeptTree[] = [];
   for (const op of (await listDirectory(r.layout.tmp)).filter((name) => name.startsWith('op-'))) {
-    const inside = await listDirectory(join(r.layout.tmp, op)).catch(() => []);
-    for (const name of inside.filter((entry) => entry === 'old' || entry.startsWith('intruder-'))) {
-      const path = join(r.layout.tmp, op, name);
-      const used = await runProgram('du', ['-s', '--block-size=1', '--', path]).catch(() => '0');
-      kept.push({ path, bytes: Number.parseInt(used, 10) });
-    }
+    const { kept, intruders } = await remainsOf(join(r.layout.tmp, op)).catch(() => NOTHING);
+    if (kept !== undefined) trees.push({ path: kept.path, bytes: await diskUse(kept.path), until: kept.until });
+    for (const path of intruders) trees.push({ path, bytes: await diskUse(path), until: null });
   }
-  return kept;
+  return trees;
+}
+
+const NOTHING: Remains = { intruders: [] };
+
+async function diskUse(path: string): Promise<number> {
+  return Number.parseInt(await runProgram('du', ['-s', '--block-size=1', '--', path]).catch(() => '0'), 10);
 }

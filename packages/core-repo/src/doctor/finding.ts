@@ -4,13 +4,14 @@ export const RUNTIME_REPAIRS = [
   'settle',
   'clean_intents',
   'clean_tmp',
+  'rebuild_index',
   'rebuild_manifest',
   'audit_backfill',
   'reserve',
 ] as const;
 
-/** Repairs that decide about a snapshot, and so must be asked for by name. */
-export const EXPLICIT_REPAIRS = ['advance_head', 'drop_orphan'] as const;
+/** Repairs that decide something, and so must be asked for by name. */
+export const EXPLICIT_REPAIRS = ['advance_head', 'drop_orphan', 'log_repair', 'audit_repair', 'reset_state'] as const;
 export type RepairName = (typeof RUNTIME_REPAIRS)[number] | (typeof EXPLICIT_REPAIRS)[number];
 
 /** Something that doctor noticed. */
@@ -21,6 +22,7 @@ export interface Finding {
   severity: 'info' | 'warning' | 'error' | 'critical';
   /** The file or directory it is about, relative to the repository, or null. */
   path: string | null;
+  /** What happened, what is at risk, and where no repair mends it, what to do. */
   description: string;
   /** What would mend it, or null. */
   repair: RepairName | null;

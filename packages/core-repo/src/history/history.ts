@@ -1,11 +1,12 @@
 import { readState } from '@jvs/lock-lease';
+import { tombstonedIds } from '../gc/tombstone.ts';
 import { UsageError } from '../repository-errors.ts';
 import type { Repository } from '../repository.ts';
-import { findDescriptor, type Descriptor } from '../snapshot/descriptor.ts';
+import type { Descriptor } from '../snapshot/descriptor.ts';
 import { publishedIds } from '../snapshot/visible.ts';
 import { lockSite } from '../worktree/lock-site.ts';
 import type { Worktree } from '../worktree/worktree.ts';
-import { lineage } from './lineage.ts';
+import { findAncestor, lineage } from './lineage.ts';
 
 export interface HistoryEntry extends Descriptor {
   /** What to know before relying on it: `best_effort`, `unverified`, `deleted`. */
@@ -23,24 +24,31 @@ export interface HistoryOptions {
 
 /** The snapshots of a worktree, newest first. @throws LineageBrokenError after what could be read */
 export async function* history(w: Worktree, options: HistoryOptions = {}): AsyncGenerator<HistoryEntry> {
-  const { head_snapshot_id: head } = await readState(lockSite(w));
   const filtered = filter(options);
+  const { head_snapshot_id: head } = await readState(lockSite(w));
+  if (filtered.isFull()) return;
   for await (const { descriptor, isDeleted } of lineage(w.repository, head)) {
-    if (filtered.isFull()) return;
     if (filtered.take(descriptor)) yield entryOf(descriptor, isDeleted);
+    if (filtered.isFull()) return;
   }
 }
 
-/** The snapshots of every worktree, of removed ones too, newest first by their time of creation. */
+/**
+ * The snapshots of every worktree, of removed ones too, newest first by their time of creation. Deleted ones are known
+ * from their tombstones.
+ * @throws DescriptorCorruptError after what could be read
+ */
 export async function* wholeHistory(r: Repository, options: HistoryOptions = {}): AsyncGenerator<HistoryEntry> {
   const filtered = filter(options);
-  for (const id of (await publishedIds(r)).reverse()) {
+  const ids = new Set([...(await publishedIds(r)), ...(await tombstonedIds(r))]);
+  for (const id of [...ids].sort().reverse()) {
     if (filtered.isFull()) return;
-    const descriptor = await findDescriptor(r, id);
-    if (descriptor !== undefined && filtered.take(descriptor)) yield entryOf(descriptor, false);
+    const found = await findAncestor(r, id);
+    if (found !== undefined && filtered.take(found.descriptor)) yield entryOf(found.descriptor, found.isDeleted);
   }
 }
 
+/** @throws UsageError for a pattern that is none */
 function filter({ limit = Infinity, grep, tag }: HistoryOptions): { isFull(): boolean; take(d: Descriptor): boolean } {
   const pattern = grep === undefined ? undefined : compile(grep);
   let taken = 0;

@@ -1,9 +1,7 @@
 import { CodedError } from '@jvs/platform/errors';
-import { join } from 'node:path';
-import * as z from 'zod/mini';
-import { readControlFile } from '../control-file.ts';
+import { readTombstone } from '../gc/tombstone.ts';
 import type { Repository } from '../repository.ts';
-import { Descriptor, findDescriptor } from '../snapshot/descriptor.ts';
+import { findDescriptor, type Descriptor } from '../snapshot/descriptor.ts';
 
 /** An ancestor is missing without a tombstone, or the ancestors form a circle. */
 export class LineageBrokenError extends CodedError {
@@ -15,8 +13,6 @@ export class LineageBrokenError extends CodedError {
     });
   }
 }
-
-const Tombstone = z.looseObject({ snapshot_id: z.string(), descriptor: Descriptor });
 
 /** A snapshot of the lineage; a deleted one is known from its tombstone. */
 export interface Ancestor {
@@ -37,9 +33,10 @@ export async function* lineage(r: Repository, id: string | null): AsyncGenerator
   }
 }
 
-async function findAncestor(r: Repository, id: string): Promise<Ancestor | undefined> {
+/** A snapshot by its descriptor, or by its tombstone; undefined when there is neither. @throws DescriptorCorruptError */
+export async function findAncestor(r: Repository, id: string): Promise<Ancestor | undefined> {
   const descriptor = await findDescriptor(r, id);
   if (descriptor !== undefined) return { descriptor, isDeleted: false };
-  const tombstone = await readControlFile(join(r.layout.tombstones, `${id}.json`), Tombstone);
+  const tombstone = await readTombstone(r, id);
   return tombstone === undefined ? undefined : { descriptor: tombstone.descriptor, isDeleted: true };
 }

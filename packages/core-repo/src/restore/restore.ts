@@ -1,26 +1,24 @@
 import { randomBytes } from 'node:crypto';
-import type { Degradation } from '@jvs/snapshot-engine';
+import type { OnProgress } from '../progress.ts';
 import type { Repository } from '../repository.ts';
 import { createWorktree } from '../worktree/create-worktree.ts';
-import type { MaterializeOptions } from '../worktree/materialize.ts';
+import type { Restored } from './restore-result.ts';
 
-export interface RestoreOptions extends MaterializeOptions {
+export interface RestoreOptions {
   /** Of the new worktree. Default: made from the snapshot's id and the time. */
   name?: string | undefined;
-}
-
-export interface Restored {
-  mode: 'new_worktree';
-  snapshot_id: string;
-  worktree: string;
-  path: string;
-  content: 'verified' | 'unread';
-  degradations: readonly Degradation[];
-  intruders: string[];
+  /** Read every byte of the result and compare hashes, not only names, types, sizes and modes. */
+  verify?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+  onProgress?: OnProgress | undefined;
 }
 
 /** Restores a snapshot as a new worktree; nothing that exists is touched. @throws as createWorktree */
-export async function restore(r: Repository, id: string, { name, ...options }: RestoreOptions = {}): Promise<Restored> {
+export async function restore(
+  r: Repository,
+  id: string,
+  { name, ...options }: RestoreOptions = {},
+): Promise<Restored & { worktree: string }> {
   const made = await createWorktree(r, name ?? automaticName(id, r.clock.now()), {
     ...options,
     from: id,
@@ -33,8 +31,11 @@ export async function restore(r: Repository, id: string, { name, ...options }: R
     worktree: worktree.name,
     path: worktree.path,
     content,
-    degradations,
+    previous_head: null,
+    reason: null,
+    kept: null,
     intruders,
+    degradations,
   };
 }
 

@@ -5,15 +5,24 @@ import { sha256OfByteString } from '@jvs/platform/digest';
 import { CodedError } from '@jvs/platform/errors';
 import { failpoint } from '@jvs/platform/failpoint';
 import { readBootId } from '@jvs/platform/filesystem';
-import { diffScans, withTreePool, scanTree, type TreePool, type TreeScan } from '@jvs/platform/tree';
+import { withTreePool, scanTree, type TreePool, type TreeScan } from '@jvs/platform/tree';
 import { keepLock, type HeldLock, type KeptLock } from '@jvs/lock-lease';
-import { chooseEngine, cloneAndRead, updateClone, type ClonedTree, type SnapshotEngine } from '@jvs/snapshot-engine';
+import {
+  chooseEngine,
+  cloneAndRead,
+  stalePaths,
+  updateClone,
+  type ClonedTree,
+  type SnapshotEngine,
+} from '@jvs/snapshot-engine';
 import { auditAnchor } from '../audit/audit-log.ts';
 import { checkName, newSnapshotId } from '../names.ts';
-import type { OnProgress } from '../progress.ts';
+import { advance, type OnProgress } from '../progress.ts';
+import { WorktreePendingError } from '../worktree/end-operation.ts';
 import { lockSite } from '../worktree/lock-site.ts';
-import { acquireLock, lockStatus, releaseLock, requireHeldLock } from '../worktree/locking.ts';
+import { lockStatus, requireHeldLock } from '../worktree/locking.ts';
 import { settleWorktree } from '../worktree/settle.ts';
+import { withLock } from '../worktree/with-lock.ts';
 import { requireSameFilesystem, type Worktree } from '../worktree/worktree.ts';
 import { descriptorChecksum, type Descriptor } from './descriptor.ts';
 import { abandonSnapshot, dropIntent } from './drop-snapshot.ts';
@@ -77,18 +86,25 @@ export async function createSnapshot(w: Worktree, options: SnapshotOptions = {})
   for (const tag of options.tags ?? []) checkName('tag', tag);
   await settleWorktree(w, { signal: options.signal });
   if (options.lock !== true || (await lockStatus(w)).mine) return await createWithLock(w, options);
-  await acquireLock(w, { purpose: 'snapshot', signal: options.signal });
-  try {
-    return await createWithLock(w, options);
-  } finally {
-    await releaseLock(w).catch((failure: unknown) => w.repository.log.warn({ failure }, 'lock not released'));
-  }
+  return await withLock(
+    w,
+    ({ worktree }, lost) => createWithLock(worktree, { ...options, signal: either(options.signal, lost) }),
+    {
+      purpose: 'snapshot',
+      signal: options.signal,
+    },
+  );
+}
+
+function either(signal: AbortSignal | undefined, other: AbortSignal): AbortSignal {
+  return signal === undefined ? other : AbortSignal.any([signal, other]);
 }
 
 async function createWithLock(w: Worktree, options: SnapshotOptions): Promise<Descriptor> {
   const { repository: r } = w;
   const site = lockSite(w);
   const held = await requireHeldLock(w, options.onLockRenewed);
+  if (held.record.pending !== null) throw new WorktreePendingError(w.name, held.record.pending.op);
   const kept = keepLock(site, held);
   try {
     const descriptor = await withTreePool((pool) => prepare(w, held, kept, pool, options));
@@ -108,7 +124,7 @@ async function prepare(
   options: SnapshotOptions,
 ): Promise<Descriptor> {
   const { repository: r } = w;
-  const signal = options.signal === undefined ? kept.lost : AbortSignal.any([options.signal, kept.lost]);
+  const signal = either(options.signal, kept.lost);
   await requireSameFilesystem(w);
   const { engine } = await chooseEngine(r.layout.tmp, { requested: options.engine });
   options.onProgress?.({ type: 'phase', phase: 'scanning' });
@@ -124,10 +140,12 @@ async function prepare(
   const nowMs = r.clock.now();
   const id = newSnapshotId(nowMs);
   await proceed();
+  // Outside: an intent of that id that is there already is not ours to drop.
+  await announceSnapshot(r, await intentOf(w, held, id, engine));
   try {
-    await announceSnapshot(r, await intentOf(w, held, id, engine));
+    failpoint('publish:intent');
     const task = { w, target: r.layout.unfinishedSnapshot(id), scan, signal, options };
-    const cloned = await cloneSettled(engine, pool, task);
+    const cloned = await cloneQuiesced(engine, pool, task);
     failpoint('publish:clone');
     await proceed();
 
@@ -139,7 +157,7 @@ async function prepare(
     failpoint('publish:metadata');
     const descriptor = await compose(w, held, { id, nowMs, engine, manifest, cloned, options });
     failpoint('publish:compose');
-    await placeSnapshot(r, held, lockSite(w), { descriptor, manifest }, proceed);
+    await placeSnapshot(r, held, lockSite(w), { descriptor, manifest }, { check: proceed, signal });
     await proceed();
     return descriptor;
   } catch (error) {
@@ -171,8 +189,8 @@ interface CloneTask {
   options: SnapshotOptions;
 }
 
-/** Clones the payload until a whole pass finds it unchanged since before its clone; the manifest is of the copy alone. */
-async function cloneSettled(engine: SnapshotEngine, pool: TreePool, task: CloneTask): Promise<ClonedTree> {
+/** Clones the payload until a whole pass finds it as it was before its clone; the manifest is of the copy alone. */
+async function cloneQuiesced(engine: SnapshotEngine, pool: TreePool, task: CloneTask): Promise<ClonedTree> {
   const { w, target, signal, options } = task;
   let { scan } = task;
   const { files, bytes } = scan.totals;
@@ -187,23 +205,13 @@ async function cloneSettled(engine: SnapshotEngine, pool: TreePool, task: CloneT
     const now = await scanTree(pool, w.path, { signal });
     checkPayloadRules(now);
     if (options.consistency === 'best_effort') return cloned;
-    const changed = diffScans(scan, now);
+    const changed = stalePaths(cloned, scan, now);
     if (changed.length === 0) return cloned;
-    if (round > QUIESCE_ROUNDS) throw new ConsistencyUnavailableError(changed.map(displayPath));
+    if (round > QUIESCE_ROUNDS)
+      throw new ConsistencyUnavailableError(changed.map((path) => (path === '' ? '.' : displayPath(path))));
     cloned = await updateClone(engine, pool, w.path, target, cloned, changed, { scan: now, signal });
     scan = now;
   }
-}
-
-/** Turns running totals into steps. */
-function advance(onProgress: OnProgress | undefined): ((totals: { files: number; bytes: number }) => void) | undefined {
-  if (onProgress === undefined) return undefined;
-  let files = 0;
-  let bytes = 0;
-  return (totals) => {
-    onProgress({ type: 'advanced', files: totals.files - files, bytes: totals.bytes - bytes });
-    ({ files, bytes } = totals);
-  };
 }
 
 interface Parts {
@@ -243,7 +251,7 @@ async function compose(w: Worktree, held: HeldLock, parts: Parts): Promise<Descr
 async function sweepDeadIntents(w: Worktree): Promise<void> {
   const { repository: r } = w;
   for (const found of await findIntents(r)) {
-    if (found.intent.worktree_id !== w.id || found.state !== 'dead') continue;
+    if (found.intent?.worktree_id !== w.id || found.state !== 'dead') continue;
     if (!(await isComplete(r, found.snapshotId))) await dropIntent(r, found);
   }
 }

@@ -27,12 +27,16 @@ export function checkPayloadRules(scan: TreeScan): void {
       'Rename or remove it.',
     );
   }
-  if (scan.mounts.length > 0) {
-    const names = scan.mounts.slice(0, SHOWN).map((path) => displayPath(path));
-    throw new PayloadUnsupportedError(
-      names,
-      'another filesystem is mounted there',
-      'Unmount it, or keep it outside the worktree.',
-    );
-  }
+  refuseMounts(scan);
+}
+
+/** Nothing is mounted inside a tree that is copied, or is moved to where it will be deleted. @throws PayloadUnsupportedError */
+export function refuseMounts({ mounts }: Pick<TreeScan, 'mounts'>): void {
+  if (mounts.length === 0) return;
+  const names = mounts.slice(0, SHOWN).map((path) => displayPath(path));
+  throw new PayloadUnsupportedError(
+    names,
+    'another filesystem is mounted there',
+    'Unmount it, or keep it outside the worktree.',
+  );
 }

@@ -11,6 +11,7 @@ import {
 } from '@jvs/platform/durable-fs';
 import { CodedError, hasCode } from '@jvs/platform/errors';
 import { failpoint } from '@jvs/platform/failpoint';
+import { filesystemKind } from '@jvs/platform/filesystem';
 import {
   appendState,
   FencingMismatchError,
@@ -43,7 +44,6 @@ export class HeadMovedError extends CodedError {
 /** Step 2: from here on others see that something is being made, and until when it counts. */
 export async function announceSnapshot(r: Repository, intent: Intent): Promise<void> {
   await writeOnce(intentPath(r, intent.snapshot_id), serializeIntent(intent), r.layout.tmp);
-  failpoint('publish:intent');
 }
 
 /** A snapshot whose copy is whole and described, waiting to be published. */
@@ -53,25 +53,36 @@ export interface PreparedSnapshot {
   manifest: string;
 }
 
-/** Steps 7 to 10: everything durable, then the names under which others look. `check` throws when the lock is lost. */
+export interface PlaceOptions {
+  /** Throws when the lock is lost. */
+  check: () => Promise<unknown>;
+  signal: AbortSignal;
+}
+
+/** Steps 7 to 10: everything durable, then the names under which others look. */
 export async function placeSnapshot(
   r: Repository,
   held: HeldLock,
   site: LockSite,
   { descriptor, manifest }: PreparedSnapshot,
-  check: () => Promise<unknown>,
+  { check, signal }: PlaceOptions,
 ): Promise<void> {
   const id = descriptor.snapshot_id;
   const { layout } = r;
-  await writeOnceUnsynced(layout.manifest(id), Buffer.from(manifest, 'latin1'), layout.tmp);
+  const copy = layout.unfinishedSnapshot(id);
+  // One syncfs of the copy covers the manifest too; where that is not honoured, each file is synced by itself.
+  const { honoursSyncfs } = await filesystemKind(copy);
+  const write = honoursSyncfs ? writeOnceUnsynced : writeOnce;
+  await write(layout.manifest(id), Buffer.from(manifest, 'latin1'), layout.tmp);
   failpoint('publish:manifest-link');
 
-  const copy = layout.unfinishedSnapshot(id);
   await keepingDirectory(copy, () => writeNew(join(copy, READY_FILE), serializeReadyMarker(descriptor), false));
-  await syncTree(layout.snapshots);
+  await syncTree(copy, signal);
   failpoint('publish:ready');
 
   await check();
+  // What the commit would have to do first, while a failure can still undo everything.
+  await site.beforeAppend(held.record);
   const isOpen = (await isThere(intentPath(r, id))) && (await site.log.read(held.record.seq + 1)) === undefined;
   if (!isOpen) throw await lostError(site, held);
   try {
@@ -110,7 +121,8 @@ async function appendHead(r: Repository, held: HeldLock, site: LockSite, id: str
   try {
     appended = await appendState(site, held.record, { kind: 'head', actor: site.caller.actor, head_snapshot_id: id });
   } catch (error) {
-    // On a full disk nothing was linked; after any other failure only the log knows, and the next command reads it there.
+    // On a full disk nothing was linked; after any other failure only the log knows, and the next command reads it there:
+    // a link that a server has not answered may yet be made, so that the snapshot must not go away under it.
     if (hasCode(error, 'ENOSPC', 'EDQUOT') && (await site.log.read(held.record.seq + 1)) === undefined) {
       await abandonSnapshot(r, id);
     }

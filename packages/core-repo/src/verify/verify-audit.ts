@@ -1,17 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import * as z from 'zod/mini';
 import { sha256 } from '@jvs/platform/digest';
-import { hasCode } from '@jvs/platform/errors';
-import type { ExclusiveLog } from '@jvs/platform/exclusive-log';
-import { parseStateRecord, type StateRecord } from '@jvs/lock-lease';
-import { auditEvents, auditLog } from '../audit/audit-log.ts';
-import { listDirectory } from '../list-directory.ts';
+import { isThere } from '@jvs/platform/durable-fs';
 import type { Repository } from '../repository.ts';
-import { findDescriptor } from '../snapshot/descriptor.ts';
-import { publishedIds } from '../snapshot/visible.ts';
-import { stateLog } from '../worktree/state-log.ts';
-import { openWorktrees } from '../worktree/worktree.ts';
+import { readAuditEvidence, type AuditEvidence } from './audit-evidence.ts';
+import { readRecordedObjects, type ReadStateLog, type RecordedObjects } from './recorded-objects.ts';
 
 export interface AuditVerification {
   valid: boolean;
@@ -21,139 +12,136 @@ export interface AuditVerification {
   head: string | null;
   /** What is wrong, a sentence each. */
   problems: string[];
+  /** Those of them that are about the chain itself, and not about what it vouches for. */
+  chain_problems: string[];
   /** Worktrees whose newest state record has no audit record yet, as after a crash. */
   audit_missing: string[];
 }
 
-interface Seen {
-  hashes: Set<string>;
-  events: Set<string>;
-  /** SHA-256 of each worktree configuration that a record vouches for, with the worktree's name, unless it is gone again. */
-  configs: Map<string, string>;
+/**
+ * Checks the audit chain and everything it vouches for: numbers and hashes, the anchors of descriptors, the objects
+ * that were created or deleted, and that each state record but a newest has its event. Takes no lock: what looks wrong
+ * in a repository in use is looked at again, and only what is wrong twice is told.
+ */
+export async function verifyAudit(r: Repository): Promise<AuditVerification> {
+  const first = await verifyOnce(r);
+  if (first.valid) return first;
+  const second = await verifyOnce(r);
+  const problems = second.problems.filter((problem) => first.problems.includes(problem));
+  const chain = second.chain_problems.filter((problem) => problems.includes(problem));
+  return { ...second, problems, chain_problems: chain, valid: problems.length === 0 };
+}
+
+async function verifyOnce(r: Repository): Promise<AuditVerification> {
+  const objects = await readRecordedObjects(r);
+  const evidence = await readAuditEvidence(r);
+  const missing: string[] = [];
+  const problems = [
+    ...evidence.problems,
+    ...objects.problems,
+    ...checkAnchors(objects, evidence),
+    ...checkStates(objects, evidence, missing),
+    ...checkConfigs(objects, evidence),
+    ...(await checkRefsAndPins(r, objects, evidence)),
+    ...checkTombstones(objects, evidence),
+  ];
+  const { count, head } = evidence;
+  const chain = evidence.problems;
+  return { valid: problems.length === 0, count, head, problems, chain_problems: chain, audit_missing: missing };
+}
+
+function checkAnchors({ anchors }: RecordedObjects, { hashes, lost }: AuditEvidence): string[] {
+  return anchors
+    .filter(({ anchor }) => !hashes.has(anchor) && !lost.has(anchor))
+    .map(({ id, anchor }) => `snapshot ${id} was made after audit record ${anchor.slice(0, 12)}…, which is missing`);
+}
+
+/** The event of a newest state record may be missing, since its maker may have died before he wrote it. */
+function checkStates({ states }: RecordedObjects, { events, lost }: AuditEvidence, missing: string[]): string[] {
+  const problems: string[] = [];
+  for (const { newest, events: older } of states.values()) {
+    if (newest === undefined) continue;
+    for (const { event, seq } of older) {
+      if (events.has(event) || lost.has(event)) continue;
+      problems.push(`state record ${seq} of worktree "${newest.worktree}" has no audit record`);
+    }
+    if (!events.has(newest.event_id) && !lost.has(newest.event_id)) missing.push(newest.worktree);
+  }
+  return problems;
 }
 
 /**
- * Checks the audit chain and everything it vouches for: numbers and hashes, the anchors of descriptors, the objects
- * that were created, and that each state record but a newest has its event.
+ * A configuration belongs to the worktree whose state log was begun by the same event. While an operation is pending it
+ * may lie elsewhere or twice; once the log says that the worktree was removed it is gone.
  */
-export async function verifyAudit(r: Repository): Promise<AuditVerification> {
-  const result: AuditVerification = { valid: false, count: 0, head: null, problems: [], audit_missing: [] };
-  const seen: Seen = { hashes: await archivedHashes(r), events: new Set(), configs: new Map() };
-  await walkChain(r, result, seen);
-  await checkStates(r, result, seen);
-  await checkAnchors(r, result, seen);
-  await checkConfigs(r, result, seen);
-  return { ...result, valid: result.problems.length === 0 };
-}
-
-async function walkChain(r: Repository, result: AuditVerification, seen: Seen): Promise<void> {
-  try {
-    for await (const record of auditEvents(r)) {
-      result.count = record.seq;
-      result.head = record.record_hash;
-      seen.hashes.add(record.record_hash);
-      seen.events.add(record.event_id);
-      const { object_sha256: digest, outcome, repo_id: repoId } = record.details;
-      const createsWorktree = ['repo_init', 'worktree_create', 'restore'].includes(record.operation);
-      if (createsWorktree && typeof digest === 'string') seen.configs.set(digest, record.target ?? '');
-      const isGone =
-        record.operation === 'worktree_remove' ? outcome === 'done' : outcome === 'undone' && createsWorktree;
-      if (isGone) forgetName(seen, record.target);
-      if (record.seq === 1 && repoId !== r.id) result.problems.push('record 1 is about another repository');
-    }
-  } catch (error) {
-    if (!hasCode(error, 'E_AUDIT_CHAIN_BROKEN') || !(error instanceof Error)) throw error;
-    result.problems.push(error.message);
-  }
-  if (result.count === 0) result.problems.push('the audit log is empty');
-  await checkGaps(auditLog(r), 'audit', result);
-}
-
-function forgetName({ configs }: Seen, name: string | null): void {
-  for (const [digest, other] of configs) if (other === name) configs.delete(digest);
-}
-
-/** Records beyond a gap show that the ones between were removed. */
-async function checkGaps(log: ExclusiveLog, name: string, result: AuditVerification): Promise<void> {
-  const { beyondGap } = await log.garbage();
-  if (beyondGap.length > 0) result.problems.push(`records ${beyondGap.join(', ')} of the ${name} log lie beyond a gap`);
-}
-
-async function checkStates(r: Repository, result: AuditVerification, { events }: Seen): Promise<void> {
-  for (const worktreeId of await listDirectory(r.layout.states)) {
-    try {
-      let newest: StateRecord | undefined;
-      for await (const line of stateLog(r, worktreeId).records()) {
-        if (newest !== undefined && !events.has(newest.event_id)) {
-          result.problems.push(`state record ${newest.seq} of worktree "${newest.worktree}" has no audit record`);
-        }
-        newest = parseStateRecord(line);
-      }
-      if (newest !== undefined && !events.has(newest.event_id)) result.audit_missing.push(newest.worktree);
-      await checkGaps(stateLog(r, worktreeId), `state (${newest?.worktree ?? worktreeId})`, result);
-    } catch (error) {
-      if (!hasCode(error, 'E_AUDIT_CHAIN_BROKEN') || !(error instanceof Error)) throw error;
-      result.problems.push(`worktree ${worktreeId}: ${error.message}`);
+function checkConfigs({ configs, states }: RecordedObjects, { worktrees, events }: AuditEvidence): string[] {
+  const problems: string[] = [];
+  for (const { name, worktreeId, digest } of configs) {
+    const state = states.get(worktreeId);
+    const event = state?.createdBy;
+    const recorded = event === undefined ? undefined : worktrees.get(event);
+    if (recorded !== undefined && recorded.digest !== digest) {
+      problems.push(`the configuration of worktree "${name}" is not the one that was recorded`);
+    } else if (recorded === undefined && event !== undefined && events.has(event)) {
+      problems.push(`no record vouches for the configuration of worktree "${name}"`);
+    } else if (event === undefined && [...worktrees.values()].some((object) => object.digest === digest)) {
+      problems.push(`the state log of worktree "${name}" is missing or cannot be read`);
     }
   }
-}
-
-async function checkAnchors(r: Repository, result: AuditVerification, { hashes }: Seen): Promise<void> {
-  for (const id of await publishedIds(r)) {
-    const descriptor = await findDescriptor(r, id).catch(() => undefined);
-    if (descriptor === undefined || hashes.has(descriptor.audit_anchor)) continue;
-    result.problems.push(
-      `snapshot ${id} was made after audit record ${descriptor.audit_anchor.slice(0, 12)}…, which is missing`,
-    );
-  }
-}
-
-async function checkConfigs(r: Repository, result: AuditVerification, { configs, events }: Seen): Promise<void> {
-  const unmet = new Map(configs);
-  for (const w of await openWorktrees(r)) {
-    const digest = sha256(await readFile(r.layout.worktreeConfig(w.name)));
-    const isVouchedFor = unmet.delete(digest);
-    if (!isVouchedFor && !(await isBeingCreated(r, w.id, events))) {
-      result.problems.push(`the configuration of worktree "${w.name}" is not the one that was recorded`);
+  const byEvent = new Map([...states.values()].map((state) => [state.createdBy, state]));
+  for (const [event, { name }] of worktrees) {
+    const state = byEvent.get(event);
+    const isHere = state === undefined ? false : configs.some(({ worktreeId }) => worktreeId === state.worktreeId);
+    if (!isHere && !mayBeAway(state)) {
+      problems.push(`worktree "${state?.newest?.worktree ?? name}" is missing, and no record says that it was removed`);
     }
   }
-  for (const name of unmet.values())
-    result.problems.push(`worktree "${name}" is missing, and no record says that it was removed`);
+  return problems;
 }
 
-async function isBeingCreated(r: Repository, worktreeId: string, events: ReadonlySet<string>): Promise<boolean> {
-  const first = await stateLog(r, worktreeId)
-    .read(1)
-    .catch(() => undefined);
-  return first === undefined || !events.has(parseStateRecord(first).event_id);
+function mayBeAway(state: ReadStateLog | undefined): boolean {
+  return state?.newest !== undefined && (state.newest.kind === 'remove' || state.newest.pending !== null);
 }
 
-const Archived = z.looseObject({ record_hash: z.string() });
-
-/** Chains of other replicas, and ones that were repaired, still count as anchors. */
-async function archivedHashes(r: Repository): Promise<Set<string>> {
-  const hashes = new Set<string>();
-  const broken = (await listDirectory(r.layout.control)).filter((name) => name.startsWith('audit.broken-'));
-  const peers = await listDirectory(join(r.layout.audit, 'peers'));
-  const directories = [
-    ...broken.map((name) => join(r.layout.control, name)),
-    ...peers.map((name) => join(r.layout.audit, 'peers', name)),
-  ];
-  for (const directory of directories) {
-    for (const file of (await listDirectory(directory)).filter((name) => name.endsWith('.jsonl'))) {
-      for (const line of (await readFile(join(directory, file), 'utf8')).split('\n')) {
-        const parsed = line === '' ? undefined : Archived.safeParse(parseJson(line)).data;
-        if (parsed !== undefined) hashes.add(parsed.record_hash);
-      }
+/** One whose record is missing is what a crash leaves; doctor tells of it. */
+async function checkRefsAndPins(
+  r: Repository,
+  objects: RecordedObjects,
+  { refs, pins, lost }: AuditEvidence,
+): Promise<string[]> {
+  const problems: string[] = [];
+  for (const [event, { name, digest }] of refs) {
+    if (lost.has(event)) continue;
+    const found = objects.refs.get(event);
+    if (found === undefined && !(await isThere(`${r.layout.ref(name)}/${event}.json`))) {
+      problems.push(`ref "${name}" is missing, and no record says that it was deleted`);
+    } else if (found !== undefined && found !== digest) {
+      problems.push(`ref "${name}" is not the one that was recorded`);
     }
   }
-  return hashes;
+  for (const [event, { name: id, digest }] of pins) {
+    if (lost.has(event)) continue;
+    const found = objects.pins.get(id);
+    if (found === undefined && !(await isThere(r.layout.pin(id)))) {
+      problems.push(`pin ${id} is missing, and no record says that it was removed`);
+    } else if (found !== undefined && found !== digest) {
+      problems.push(`pin ${id} is not the one that was recorded`);
+    }
+  }
+  return problems;
 }
 
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
+function checkTombstones({ tombstones }: RecordedObjects, { plans, condemnedPlan, lost }: AuditEvidence): string[] {
+  const problems: string[] = [];
+  for (const [planId, digest] of plans) {
+    const lines = (tombstones.get(planId) ?? []).sort().map((line) => `${line}\n`);
+    if (sha256(lines.join('')) !== digest) {
+      problems.push(`the tombstones of plan ${planId} are not those that its end has recorded`);
+    }
   }
+  for (const planId of tombstones.keys()) {
+    if (plans.has(planId) || planId === condemnedPlan || lost.has(planId)) continue;
+    problems.push(`no record vouches for the tombstones of plan ${planId}`);
+  }
+  return problems;
 }

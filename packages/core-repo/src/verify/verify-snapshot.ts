@@ -1,9 +1,13 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { prettyJson } from '@jvs/platform/canonical-json';
 import { sha256OfByteString } from '@jvs/platform/digest';
 import { hasCode } from '@jvs/platform/errors';
 import { withTreePool, readTree, type TreePool } from '@jvs/platform/tree';
-import { compareManifests } from '../history/compare-manifests.ts';
+import { compareManifests, sizeOf } from '../history/compare-manifests.ts';
 import { READY_FILE } from '../layout.ts';
-import type { OnProgress } from '../progress.ts';
+import { advance, type OnProgress } from '../progress.ts';
+import { DescriptorCorruptError } from '../repository-errors.ts';
 import type { Repository } from '../repository.ts';
 import { findDescriptor, readDescriptor, type Descriptor } from '../snapshot/descriptor.ts';
 import { pathOf, readManifestEntries, serializeManifest } from '../snapshot/manifest.ts';
@@ -34,7 +38,7 @@ export interface SnapshotVerification {
   tamper_detected: boolean;
   severity: 'info' | 'error' | 'critical';
   /** The class of what is wrong; `manifest_missing` is no tampering. */
-  code: 'E_DESCRIPTOR_CORRUPT' | 'E_PAYLOAD_HASH_MISMATCH' | 'E_PARTIAL_SNAPSHOT' | 'manifest_missing' | null;
+  code: `E_${string}` | 'manifest_missing' | null;
   why: string | null;
   paths: PathProblem[];
 }
@@ -55,9 +59,13 @@ export async function verifySnapshot(
 }
 
 /** Reads a snapshot that need not be visible: its descriptor is valid, and every byte is compared. */
-export async function verifySnapshotTree(r: Repository, id: string): Promise<SnapshotVerification> {
+export async function verifySnapshotTree(
+  r: Repository,
+  id: string,
+  options: VerifyOptions = {},
+): Promise<SnapshotVerification> {
   return await withTreePool(async (pool) => {
-    return await verifyPayload(pool, r, await readDescriptor(r, id), {});
+    return await verifyPayload(pool, r, await readDescriptor(r, id), options);
   });
 }
 
@@ -70,6 +78,8 @@ export async function verifyWith(
 ): Promise<SnapshotVerification> {
   try {
     const descriptor = await requireVisible(r, id);
+    await requireOwnForm(r.layout.descriptor(id));
+    await requireOwnForm(join(r.layout.snapshot(id), READY_FILE));
     return await verifyPayload(pool, r, descriptor, options);
   } catch (error) {
     if (hasCode(error, 'E_PARTIAL_SNAPSHOT') && error instanceof Error && (await hasLyingMarker(r, id))) {
@@ -77,6 +87,18 @@ export async function verifyWith(
     }
     if (!hasCode(error, 'E_DESCRIPTOR_CORRUPT') || !(error instanceof Error)) throw error;
     return corrupt(id, 'E_DESCRIPTOR_CORRUPT', error.message);
+  }
+}
+
+/**
+ * Readers take any JSON that says the right thing; a byte that has changed without changing what is said is damage all
+ * the same.
+ * @throws DescriptorCorruptError
+ */
+async function requireOwnForm(path: string): Promise<void> {
+  const text = await readFile(path, 'utf8');
+  if (prettyJson(JSON.parse(text) as object) !== text) {
+    throw new DescriptorCorruptError(path, 'is not written in its own form');
   }
 }
 
@@ -142,21 +164,17 @@ async function verifyPayload(
   if (options.payload === false) return expected === undefined ? lost : sound;
   const tree = r.layout.snapshot(id);
   const { signal, onProgress } = options;
-  if (options.sample !== undefined && expected !== undefined) {
+  if (isSample(options) && expected !== undefined) {
     const sample = drawSample(expected, options.sample);
     const paths = sample.map(pathOf);
-    const { entries } = await readTree(pool, tree, { paths, deep: false, signal });
+    const { entries } = await readTree(pool, tree, { paths, deep: false, signal, onProgress: advance(onProgress) });
     const problems = compare(sample.sort(), entries.sort());
     return problems.length === 0 ? sound : mismatch('the payload differs from its manifest', problems);
   }
-  let seen = { files: 0, bytes: 0 };
   const { entries, specials } = await readTree(pool, tree, {
     skip: [READY_FILE],
     signal,
-    onProgress: ({ files, bytes }) => {
-      onProgress?.({ type: 'advanced', files: files - seen.files, bytes: bytes - seen.bytes });
-      seen = { files, bytes };
-    },
+    onProgress: advance(onProgress),
   });
   const found = [...entries, ...specials.map((path) => `${path}\0special`)].sort();
   if (expected === undefined) {
@@ -170,21 +188,25 @@ async function verifyPayload(
   return mismatch('the payload differs from its manifest', problems);
 }
 
+export function isSample(options: VerifyOptions): options is VerifyOptions & { sample: number } {
+  return options.sample !== undefined;
+}
+
 /** Files at random until they make up the share of all bytes. */
 function drawSample(entries: readonly string[], share: number): string[] {
   const files = entries.filter((entry) => entry.includes('\0file '));
-  const total = files.reduce((sum, entry) => sum + sizeOf(entry), 0);
+  const wanted = share * files.reduce((sum, entry) => sum + sizeOf(entry), 0);
   const sample: string[] = [];
-  for (let bytes = 0; files.length > 0 && (sample.length === 0 || bytes < total * share);) {
-    const [drawn = ''] = files.splice(Math.floor(Math.random() * files.length), 1);
+  for (let bytes = 0; files.length > 0 && (sample.length === 0 || bytes < wanted);) {
+    const at = Math.floor(Math.random() * files.length);
+    const drawn = files[at] ?? '';
+    // The last one takes its place: closing the gap would move all that follow.
+    files[at] = files.at(-1) ?? '';
+    files.pop();
     sample.push(drawn);
     bytes += sizeOf(drawn);
   }
   return sample;
-}
-
-function sizeOf(entry: string): number {
-  return Number(entry.slice(entry.indexOf('\0')).split(' ')[2]);
 }
 
 /** Both sorted. */

@@ -1,7 +1,7 @@
 import { lockStatus, type LeaseState, type PendingOperation } from '@jvs/lock-lease';
-import { hasCode } from '@jvs/platform/errors';
 import type { Repository } from '../repository.ts';
 import { lockSite } from './lock-site.ts';
+import { findState } from './state-log.ts';
 import { openWorktrees } from './worktree.ts';
 import type { WorktreeConfig } from './worktree-config.ts';
 
@@ -19,10 +19,8 @@ export async function listWorktrees(r: Repository): Promise<WorktreeListing[]> {
   const listings: WorktreeListing[] = [];
   for (const w of await openWorktrees(r)) {
     const base = { name: w.name, path: w.path, config: w.config };
-    const status = await lockStatus(lockSite(w)).catch((error: unknown) => {
-      if (hasCode(error, 'ENOENT')) return undefined;
-      throw error;
-    });
+    const isBorn = (await findState(r, w.id)) !== undefined;
+    const status = isBorn ? await lockStatus(lockSite(w)) : undefined;
     listings.push(
       status === undefined
         ? { ...base, head_snapshot_id: null, lock_state: 'unknown', pending: { op: 'create' } }

@@ -13,6 +13,7 @@ import {
 import { timestamp } from '@jvs/platform/clock';
 import { appendAudit } from '../audit/audit-log.ts';
 import { eventOfState } from '../audit/event-of-state.ts';
+import { NotFoundError } from '../repository-errors.ts';
 import { withReserve } from '../reserve.ts';
 import { lockSite } from './lock-site.ts';
 import { settleWorktree } from './settle.ts';
@@ -32,7 +33,8 @@ export async function acquireLock(w: Worktree, options: AcquireOptions = {}): Pr
   const held = await acquire(lockSite(w), options);
   await appendAudit(w.repository, await eventOfState(w.repository, held.record));
   await settleWorktree(w, { signal: options.signal });
-  const { leaseEndMs } = await status(lockSite(w));
+  const { record, leaseEndMs } = await status(lockSite(w));
+  if (record.kind === 'remove') throw new NotFoundError('worktree', w.name, 'Its removal was pending and is done now.');
   return { lock: publicLock(held.lock), expires_at: timestamp(leaseEndMs ?? 0), state: 'held' };
 }
 

@@ -1,16 +1,19 @@
 import { sha256OfByteString } from '@jvs/platform/digest';
-import { allEntries, withTreePool, readTree, scanTree, type TreePool, type TreeScan } from '@jvs/platform/tree';
-import { chooseEngine, type Degradation } from '@jvs/snapshot-engine';
+import { allEntries, withTreePool, scanTree, type TreePool, type TreeScan } from '@jvs/platform/tree';
+import { chooseEngine, cloneAndRead, countCloned, type Degradation } from '@jvs/snapshot-engine';
 import { compareManifests } from '../history/compare-manifests.ts';
 import { READY_FILE } from '../layout.ts';
-import type { OnProgress } from '../progress.ts';
+import { advance, type OnProgress } from '../progress.ts';
 import type { Repository } from '../repository.ts';
 import type { Descriptor } from '../snapshot/descriptor.ts';
 import { PayloadMismatchError, readManifestEntries, serializeManifest } from '../snapshot/manifest.ts';
 
 export interface MaterializeOptions {
-  /** Read every byte of the result and compare hashes, not only names, types, sizes and modes. */
-  verify?: boolean | undefined;
+  /**
+   * Whether every byte of the result is read and compared, not only names, types, sizes and modes. Default: where the
+   * engine has read all of them anyway.
+   */
+  contents?: 'read' | 'unread' | undefined;
   signal?: AbortSignal | undefined;
   onProgress?: OnProgress | undefined;
 }
@@ -29,7 +32,7 @@ export async function materialize(
   r: Repository,
   descriptor: Descriptor,
   target: string,
-  { verify = false, signal, onProgress }: MaterializeOptions,
+  { contents, signal, onProgress }: MaterializeOptions,
 ): Promise<Materialized> {
   const id = descriptor.snapshot_id;
   const source = r.layout.snapshot(id);
@@ -38,24 +41,29 @@ export async function materialize(
   return await withTreePool(async (pool) => {
     const scan = await scanTree(pool, source, { skip: [READY_FILE], signal });
     onProgress?.({ type: 'phase', phase: 'copying' });
+    const isRead =
+      contents === 'read' || (contents === undefined && engine.cost === 'per byte') || expected === undefined;
     onProgress?.({ type: 'planned', files: scan.totals.files, bytes: scan.totals.bytes });
-    const degradations = await engine.clone(source, target, { scan, signal });
-    onProgress?.({ type: 'phase', phase: 'checking' });
-    const isRead = verify || engine.cost === 'per byte' || expected === undefined;
-    if (isRead) await compareContents(pool, target, expected, descriptor, signal);
-    else await compareNames(pool, target, expected, id, signal);
-    return { content: isRead ? 'verified' : 'unread', degradations };
+    const report = advance(onProgress);
+    if (!isRead) {
+      const onCloned = report && countCloned(scan, report);
+      const degradations = await engine.clone(source, target, { scan, signal, onCloned });
+      onProgress?.({ type: 'phase', phase: 'checking' });
+      await compareNames(pool, target, expected, id, signal);
+      return { content: 'unread', degradations };
+    }
+    const options = { scan, signal, onProgress: report };
+    const { entries, degradations } = await cloneAndRead(engine, pool, source, target, options);
+    compareContents(entries, expected, descriptor);
+    return { content: 'verified', degradations };
   });
 }
 
-async function compareContents(
-  pool: TreePool,
-  target: string,
+function compareContents(
+  entries: readonly string[],
   expected: readonly string[] | undefined,
   { snapshot_id: id, payload_root_hash: root }: Descriptor,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  const entries = (await readTree(pool, target, { signal })).entries.sort();
+): void {
   if (expected !== undefined) refuseDifferences(id, expected, entries);
   else if (sha256OfByteString(serializeManifest(entries)) !== root.value) {
     throw new PayloadMismatchError(

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { describe, expect } from 'vitest';
-import { appendAudit, auditAnchor, isAudited } from '../../src/audit/audit-log.ts';
+import { appendAudit, auditAnchor, auditBackwards, auditEvents, isAudited } from '../../src/audit/audit-log.ts';
 import type { AuditEvent } from '../../src/audit/audit-record.ts';
+import { writeLargeRepository } from '@jvs/testkit';
 import { pretty } from '../fixtures/canonical.ts';
 import { AUDIT_RECORDS, D1, D2 } from '../fixtures/vectors.ts';
-import { appendAuditByHand, auditRecords, test } from '../fixtures/world.ts';
+import { appendAuditByHand, auditRecords, open, test } from '../fixtures/world.ts';
 
 const PLAN = '00000000-0000-4000-8000-0000000000cc';
 
@@ -97,4 +98,38 @@ describe('the root rule', () => {
     await expect(appendAudit(vector, eventAbout(D2.snapshot_id), { root: true })).rejects.toMatchObject(refused);
     await expect(appendAudit(vector, eventAbout(D2.snapshot_id))).resolves.toBeDefined();
   });
+
+  test('asks again when the plan ended while it was being read', async ({ vector }) => {
+    condemn(vector, [D2.snapshot_id]);
+    const plan = `${vector.layout.plans}/${PLAN}.json`;
+    let looks = 0;
+    const endsMeanwhile = {
+      ...vector.layout,
+      plan: () => {
+        looks += 1;
+        if (looks === 1) {
+          appendAuditByHand(vector, { operation: 'gc_done', condemned_plan: null });
+          rmSync(plan);
+        }
+        return plan;
+      },
+    };
+
+    const record = await appendAudit({ ...vector, layout: endsMeanwhile }, eventAbout(D1.snapshot_id), { root: true });
+
+    expect(record).toMatchObject({ seq: 6, condemned_plan: null });
+    expect(looks).toBe(1);
+  });
+});
+
+test('a folded chain is read backwards as it is forwards', async ({ dir }) => {
+  writeLargeRepository(`${dir}/repo`, { auditRecords: 700 });
+  const r = await open(dir);
+  const forwards: string[] = [];
+  for await (const { record_hash: hash } of auditEvents(r)) forwards.push(hash);
+  const backwards: string[] = [];
+  for await (const { record_hash: hash } of auditBackwards(r)) backwards.push(hash);
+
+  expect(forwards.length).toBeGreaterThanOrEqual(700);
+  expect(backwards).toEqual(forwards.toReversed());
 });

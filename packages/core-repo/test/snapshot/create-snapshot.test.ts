@@ -1,4 +1,16 @@
-import { chmodSync, readFileSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { armFailpoint, disarmFailpoint } from '@jvs/platform/failpoint';
 import { writePayload, PAYLOAD_VECTORS, type PayloadName } from '@jvs/testkit';
 import { afterEach, describe, expect } from 'vitest';
@@ -133,14 +145,40 @@ describe('a snapshot', () => {
     expect(readdirSync(fresh.layout.snapshot(snapshot_id)).toSorted()).toEqual(['.READY', 'link']);
   });
 
-  test('of a payload whose root is closed to writing is published and keeps that mode', async ({ main, fresh }) => {
+  test('keeps the mode of a root that is closed to writing, and its time to the microsecond', async ({
+    fresh,
+    main,
+  }) => {
+    execFileSync('touch', ['-d', '2021-03-04T05:06:07.123456Z', main.path]);
     chmodSync(main.path, 0o555);
     await acquireLock(main);
 
     const { snapshot_id } = await createSnapshot(main);
-
-    expect(await verifySnapshot(fresh, snapshot_id)).toMatchObject({ payload_hash_valid: true });
     chmodSync(main.path, 0o755);
+
+    const root = lstatSync(fresh.layout.snapshot(snapshot_id), { bigint: true });
+    expect([root.mode & 0o7777n, root.mtimeNs]).toEqual([0o555n, 1_614_834_367_123_456_000n]);
+    expect(await verifySnapshot(fresh, snapshot_id)).toMatchObject({ payload_hash_valid: true });
+  });
+
+  test('lists nothing that was there only while it was being made', async ({ fresh, main }) => {
+    mkdirSync(`${main.path}/d`);
+    writeFileSync(`${main.path}/d/file`, 'file');
+    await acquireLock(main);
+    let reports = 0;
+
+    const { payload_stats, snapshot_id } = await createSnapshot(main, {
+      onProgress: (event) => {
+        if (event.type === 'phase' && event.phase === 'copying') writeFileSync(`${main.path}/d/file.tmp`, 'half');
+        if (event.type === 'advanced' && (reports += 1) === 1) rmSync(`${main.path}/d/file.tmp`);
+      },
+    });
+
+    expect(reports).toBeGreaterThan(0);
+    expect(payload_stats).toEqual({ files: 1, dirs: 1, symlinks: 0, bytes: 4 });
+    expect(readFileSync(fresh.layout.manifest(snapshot_id), 'latin1')).not.toContain('file.tmp');
+    expect(readdirSync(`${fresh.layout.snapshot(snapshot_id)}/d`)).toEqual(['file']);
+    expect(await verifySnapshot(fresh, snapshot_id)).toMatchObject({ payload_hash_valid: true });
   });
 });
 
@@ -203,6 +241,22 @@ describe('a snapshot that fails', () => {
 
     await expect(createSnapshot(main)).rejects.toMatchObject({ code: 'E_HEAD_MOVED' });
     expect(snapshotFiles(fresh)).toEqual([]);
+  });
+
+  test('because the record before it cannot be audited leaves nothing', async ({ fresh, main }) => {
+    writePayload(main.path, 'M1');
+    await acquireLock(main);
+    armFailpoint('publish:ready', () => {
+      disarmFailpoint();
+      // The audit record of the lock is gone, and what a new one would follow is damaged.
+      unlinkSync(`${fresh.layout.audit}/${slot(2)}`);
+      writeFileSync(`${fresh.layout.audit}/${slot(1)}`, 'damaged\n');
+    });
+
+    await expect(createSnapshot(main)).rejects.toMatchObject({ code: 'E_AUDIT_CHAIN_BROKEN' });
+
+    expect(snapshotFiles(fresh)).toEqual([]);
+    expect(stateRecords(fresh)).toHaveLength(2);
   });
 
   test.for(['commit', 'audit', 'intent-unlink'])('after %s has been published', async (step, { fresh, main }) => {

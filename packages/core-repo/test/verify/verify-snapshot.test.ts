@@ -202,13 +202,40 @@ describe('damage of metadata', () => {
     expect((await verifyAll(vector)).snapshots.map(({ snapshot_id }) => snapshot_id)).toEqual([D1.snapshot_id]);
   });
 
-  test('a published snapshot without its tree is found with everything', async ({ vector }) => {
+  test('a descriptor without tree that no state record ever named is what a publication left, and no damage', async ({
+    vector,
+  }) => {
     rmSync(vector.layout.snapshot(ID), { recursive: true });
 
     const { snapshots, tamper_detected } = await verifyAll(vector);
 
+    expect(snapshots.map(({ snapshot_id }) => snapshot_id)).toEqual([D1.snapshot_id]);
+    expect(tamper_detected).toBe(false);
+  });
+
+  test('a tree without its marker is damage, whether or not it was committed', async ({ vector }) => {
+    rmSync(`${vector.layout.snapshot(ID)}/.READY`);
+
+    expect(await verifyAll(vector)).toMatchObject({ tamper_detected: true });
+  });
+
+  test.for([
+    ['descriptor', (r: Repository) => r.layout.descriptor(ID)],
+    ['.READY', (r: Repository) => `${r.layout.snapshot(ID)}/.READY`],
+  ] as const)('white space that changed in %s is found, though it says the same', async ([, place], { vector }) => {
+    const text = readFileSync(place(vector), 'utf8');
+    writeFileSync(place(vector), text.replace('": "', '":\t"'));
+
+    expect(await verifySnapshot(vector, ID)).toMatchObject({ tamper_detected: true, code: 'E_DESCRIPTOR_CORRUPT' });
+  });
+
+  test('a published snapshot without its tree is found with everything', async ({ vector }) => {
+    rmSync(vector.layout.snapshot(D1.snapshot_id), { recursive: true });
+
+    const { snapshots, tamper_detected } = await verifyAll(vector);
+
     expect(tamper_detected).toBe(true);
-    expect(snapshots.find(({ snapshot_id }) => snapshot_id === ID)).toMatchObject({
+    expect(snapshots.find(({ snapshot_id }) => snapshot_id === D1.snapshot_id)).toMatchObject({
       code: 'E_PARTIAL_SNAPSHOT',
       tamper_detected: true,
     });

@@ -1,6 +1,13 @@
 import { chmodSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { describe, expect } from 'vitest';
-import { claimOpDirectory, findOpDirectory, makeOpDirectory, moveIntoPlace } from '../../src/worktree/op-directory.ts';
+import { remainsOf } from '../../src/worktree/kept-tree.ts';
+import {
+  claimOpDirectory,
+  findOpDirectory,
+  makeOpDirectory,
+  moveIntoPlace,
+  SupersededError,
+} from '../../src/worktree/op-directory.ts';
 import { test } from '../fixtures/world.ts';
 
 const OP = '00000000-0000-4000-8000-0000000000aa';
@@ -33,7 +40,7 @@ describe('an op directory', () => {
     mkdirSync(`${first}/new`);
     await claimOpDirectory(fresh, OP, first);
 
-    await expect(moveIntoPlace(first, 'new', `${fresh.root}/place`)).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(moveIntoPlace(first, 'new', `${fresh.root}/place`)).rejects.toBeInstanceOf(SupersededError);
     expect(readdirSync(fresh.root)).not.toContain('place');
   });
 });
@@ -45,7 +52,7 @@ describe('moving into place', () => {
     writeFileSync(`${op}/new/file`, '');
     chmodSync(`${op}/new`, 0o555);
 
-    expect(await moveIntoPlace(op, 'new', `${fresh.root}/place`)).toEqual([]);
+    await moveIntoPlace(op, 'new', `${fresh.root}/place`);
 
     expect(statSync(`${fresh.root}/place`).mode & 0o7777).toBe(0o555);
   });
@@ -54,12 +61,14 @@ describe('moving into place', () => {
     const op = await makeOpDirectory(fresh, OP);
     mkdirSync(`${op}/new`);
     mkdirSync(`${fresh.root}/empty`);
-    expect(await moveIntoPlace(op, 'new', `${fresh.root}/empty`)).toEqual([]);
+    await moveIntoPlace(op, 'new', `${fresh.root}/empty`);
+    expect((await remainsOf(op)).intruders).toEqual([]);
 
     mkdirSync(`${op}/new`);
     mkdirSync(`${fresh.root}/full`);
     writeFileSync(`${fresh.root}/full/precious`, 'mine');
-    const [aside = ''] = await moveIntoPlace(op, 'new', `${fresh.root}/full`);
+    await moveIntoPlace(op, 'new', `${fresh.root}/full`);
+    const [aside = ''] = (await remainsOf(op)).intruders;
 
     expect(aside.startsWith(`${op}/intruder-`)).toBe(true);
     expect(readFileSync(`${aside}/precious`, 'utf8')).toBe('mine');

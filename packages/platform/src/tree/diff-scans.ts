@@ -4,8 +4,8 @@ import type { TreeScan } from './scan-tree.ts';
 
 /**
  * The topmost paths that were added, removed or changed between two scans of a tree, sorted; `''` is the root's own mode
- * or owner. A directory counts as changed when it is another one, or by its mode or owner: its times and size move with
- * its entries, which are named themselves.
+ * or owner. A directory counts as changed when it is another one, by its mode or owner, or when only its ctime moved: it
+ * may have been renamed and have come back. Otherwise its times and size move with its entries, which are named themselves.
  */
 export function diffScans(before: TreeScan, after: TreeScan): BytePath[] {
   const changed = new Set<BytePath>(before.rootMetadata === after.rootMetadata ? [] : ['']);
@@ -16,7 +16,13 @@ export function diffScans(before: TreeScan, after: TreeScan): BytePath[] {
   }
   // One that vanished while it was being scanned is still listed in the directory above.
   for (const dir of before.dirs.keys()) if (!after.dirs.has(dir)) changed.add(dir);
-  return [...changed].filter((path) => !hasAncestorIn(changed, path)).sort();
+  return topmostPaths(changed);
+}
+
+/** Without those that lie below another one, sorted. The root `''` stands for itself alone. */
+export function topmostPaths(paths: Iterable<BytePath>): BytePath[] {
+  const all = new Set(paths);
+  return [...all].filter((path) => !hasAncestorIn(all, path)).sort();
 }
 
 function compareListings(
@@ -37,11 +43,10 @@ function compareListings(
 
 function isSame(old: ScanEntry, now: ScanEntry): boolean {
   if (old.metadata !== now.metadata) return false;
-  return now.kind === 'dir' ? inodeOf(old) === inodeOf(now) : old.fingerprint === now.fingerprint;
-}
-
-function inodeOf({ fingerprint }: ScanEntry): string {
-  return fingerprint.slice(0, fingerprint.indexOf(' '));
+  if (now.kind !== 'dir' || old.fingerprint === now.fingerprint) return old.fingerprint === now.fingerprint;
+  const [oldInode, , oldMtime] = old.fingerprint.split(' ');
+  const [inode, , mtime] = now.fingerprint.split(' ');
+  return oldInode === inode && oldMtime !== mtime;
 }
 
 function hasAncestorIn(paths: ReadonlySet<BytePath>, path: BytePath): boolean {

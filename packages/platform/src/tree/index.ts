@@ -1,4 +1,4 @@
-export { diffScans } from './diff-scans.ts';
+export { diffScans, topmostPaths } from './diff-scans.ts';
 export type { EntryKind, ScanEntry } from './packed-listing.ts';
 export { type ReadOptions, readTree, type TreeReading } from './read-tree.ts';
 export { allEntries, entriesOf, type ScanOptions, scanTree, type TreeScan } from './scan-tree.ts';

@@ -6,8 +6,12 @@ import type { TreeJob, TreeJobResult, TreeReply } from './tree-job.ts';
 /** Threads that scan and read trees. Whoever opened it closes it. */
 export interface TreePool {
   readonly threads: number;
-  /** Runs one job on the next free thread. Aborting ends that thread; a new one starts when needed. */
+  /**
+   * Runs one job on the next free thread. Aborting ends that thread, after the system call that it is in, and only then
+   * is told of; a new one starts when needed.
+   */
   run<J extends TreeJob>(job: J, signal?: AbortSignal): Promise<TreeJobResult<J>>;
+  /** Returns when every thread has ended. */
   close(): Promise<void>;
 }
 
@@ -31,8 +35,8 @@ export function openTreePool({ threads = DEFAULT_THREADS }: { threads?: number }
   const queue: Task[] = [];
   const idle: Worker[] = [];
   const busy = new Map<Worker, Task>();
-  // Told to end: a last reply may still be on its way.
-  const ending = new WeakSet<Worker>();
+  // Told to end: a last reply may still be on its way, or a system call under way.
+  const ending = new Map<Worker, Promise<unknown>>();
   let closed = false;
   // Loaded with the first job, for the sake of commands that read no tree.
   let threadModule: typeof import('node:worker_threads') | undefined;
@@ -70,6 +74,7 @@ export function openTreePool({ threads = DEFAULT_THREADS }: { threads?: number }
       const at = idle.indexOf(worker);
       if (at >= 0) idle.splice(at, 1);
       take(worker)?.reject(new Error('A tree thread ended before its job'));
+      dispatch();
     });
     return worker;
   }
@@ -80,16 +85,22 @@ export function openTreePool({ threads = DEFAULT_THREADS }: { threads?: number }
     return task;
   }
 
-  function drop(task: Task): void {
+  async function drop(task: Task): Promise<void> {
     const at = queue.indexOf(task);
     if (at >= 0) queue.splice(at, 1);
-    for (const [worker, running] of busy) {
-      if (running !== task) continue;
-      busy.delete(worker);
-      ending.add(worker);
-      void worker.terminate();
-    }
+    const worker = [...busy.keys()].find((each) => busy.get(each) === task);
+    if (worker === undefined) return;
+    busy.delete(worker);
+    const ended = end(worker);
     dispatch();
+    await ended;
+  }
+
+  async function end(worker: Worker): Promise<void> {
+    const ended = worker.terminate();
+    ending.set(worker, ended);
+    await ended;
+    ending.delete(worker);
   }
 
   return {
@@ -111,8 +122,7 @@ export function openTreePool({ threads = DEFAULT_THREADS }: { threads?: number }
           },
         };
         function onAbort(): void {
-          drop(task);
-          task.reject(signal?.reason);
+          void drop(task).then(() => task.reject(signal?.reason));
         }
         // One listener for each waiting job is no leak.
         if (signal !== undefined) setMaxListeners(0, signal);
@@ -128,7 +138,7 @@ export function openTreePool({ threads = DEFAULT_THREADS }: { threads?: number }
       for (const task of [...queue.splice(0), ...busy.values()]) task.reject(ended);
       busy.clear();
       idle.length = 0;
-      await Promise.all(workers.map((worker) => worker.terminate()));
+      await Promise.all([...workers.map(end), ...ending.values()]);
     },
   };
 }
