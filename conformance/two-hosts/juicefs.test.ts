@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startJvs, type RunningJvs } from './start-jvs.ts';
 
 const WHY_NOT = whyNoJuiceVolume();
+const LONG_AGO = new URL('long-ago.js', import.meta.url).href;
 const NOT_HERE = WHY_NOT === undefined ? '' : ` (not here: ${WHY_NOT})`;
 
 describe.runIf(WHY_NOT === undefined)(
@@ -97,6 +98,26 @@ describe.runIf(WHY_NOT === undefined)(
         const [{ snapshot_id: id }] = (await b.json<Descriptor[]>('history')) as [Descriptor];
         expect(await soundSnapshots(b, a)).toEqual([id]);
       });
+
+      test('a snapshot that another host has just collected is no beginning, though this one still remembers its name', async () => {
+        const { a, b, main } = await fresh();
+        const old = await snapshotLongAgo(a, 'collected');
+        const head = await snapshotLongAgo(a, 'head');
+        const plan = await a.json<{ plan_id: string }>('gc', 'plan', '--scope', 'all', '--min-age-ms', '600000');
+        const collector = a.start({ JVS_FAILPOINT: 'gc:mark=stop' }, 'gc', 'run', '--plan-id', plan.plan_id);
+        await collector.stopped();
+        const maker = b.start({ JVS_FAILPOINT: 'create:record=stop' }, 'worktree', 'create', 'second', '--from', old);
+        await maker.stopped();
+
+        await b.shell(`stat '${main}/../.jvs/snapshots/${old}'`);
+        collector.resume();
+        await collector.json();
+        maker.resume();
+
+        expect(await maker.error()).toBe('E_SNAPSHOT_CONDEMNED');
+        expect(await a.json('worktree', 'list')).toMatchObject([{ name: 'main' }]);
+        expect(await soundSnapshots(b, a)).toEqual([head]);
+      });
     });
 
     test('a host whose mount hung while another took over finds out when it comes back', async () => {
@@ -159,6 +180,11 @@ function use(host: JuiceHost, cwd: string): Use {
     error: async (...args) => start({}, ...args).error(),
     shell: async (line) => host.run('sh', '-c', line),
   };
+}
+
+async function snapshotLongAgo(host: Use, note: string): Promise<string> {
+  const running = host.start({ NODE_OPTIONS: `--import ${LONG_AGO}` }, 'snapshot', '--lock', note);
+  return (await running.json<Descriptor>()).snapshot_id;
 }
 
 /** Repairs on one host, and lets the other read everything, which must be healthy. Returns the ids of what it has read. */

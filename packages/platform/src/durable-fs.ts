@@ -202,3 +202,19 @@ export async function isThere(path: string): Promise<boolean> {
     throw error;
   }
 }
+
+/**
+ * The same, asked of the filesystem itself: clients of a network filesystem answer {@link isThere} from memory, for a
+ * second where another host has renamed a directory. What is about to make a name is never answered from memory, and a
+ * directory has no second name: the attempt to make one changes nothing.
+ */
+export async function isThereNow(path: string): Promise<boolean> {
+  try {
+    await link(dirname(path), path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return true;
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EPERM', 'EACCES', 'EROFS')) return false;
+    throw error;
+  }
+}

@@ -19,6 +19,7 @@ import { afterEach, describe, expect, vi } from 'vitest';
 import {
   deleteTree,
   isThere,
+  isThereNow,
   removeTree,
   renameDirectory,
   replaceFile,
@@ -327,7 +328,10 @@ function removeAsNobody(path: string, trash: string): void {
 }
 
 describe('looking', () => {
-  test('isThere sees links that lead nowhere', async ({ dir }) => {
+  test.for([
+    ['from memory', isThere],
+    ['now', isThereNow],
+  ] as const)('what is there, asked %s, may be a link that leads nowhere', async ([, isThere], { dir }) => {
     symlinkSync('nowhere', `${dir}/dangling`);
     writeFileSync(`${dir}/file`, '');
 

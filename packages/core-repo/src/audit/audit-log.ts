@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { CodedError } from '@jvs/platform/errors';
 import { timestamp } from '@jvs/platform/clock';
 import { openLog, type ExclusiveLog } from '@jvs/platform/exclusive-log';
-import { isThere } from '@jvs/platform/durable-fs';
+import { isThereNow } from '@jvs/platform/durable-fs';
 import type { Repository } from '../repository.ts';
 import { parseAuditRecord, type AuditEvent, type AuditOperation, type AuditRecord } from './audit-record.ts';
 import { standsNear } from './find-near.ts';
@@ -54,7 +54,7 @@ class PlanUnreadableError extends SnapshotCondemnedError {}
 async function refuseCondemned(r: Repository, planId: string | null, snapshotId: string): Promise<void> {
   const plan = planId === null ? undefined : await readCondemnedPlan(r, planId);
   if (plan?.isReadable === false) throw new PlanUnreadableError(snapshotId);
-  const isGone = !(await isThere(r.layout.snapshot(snapshotId)));
+  const isGone = !(await isThereNow(r.layout.snapshot(snapshotId)));
   if (isGone || plan?.covers(snapshotId) === true) throw new SnapshotCondemnedError(snapshotId);
 }
 

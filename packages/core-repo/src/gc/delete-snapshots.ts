@@ -1,6 +1,6 @@
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isThere, renameDirectory, syncDirectory, unlinkIfThere } from '@jvs/platform/durable-fs';
+import { isThere, isThereNow, renameDirectory, syncDirectory, unlinkIfThere } from '@jvs/platform/durable-fs';
 import { hasCode } from '@jvs/platform/errors';
 import { failpoint } from '@jvs/platform/failpoint';
 import { runProgram } from '@jvs/platform/run-program';
@@ -66,7 +66,7 @@ async function moveTree(r: Repository, id: string, directory: string): Promise<b
     });
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error;
-    return await isThere(directory);
+    return await isThereNow(directory);
   }
   failpoint('gc:move');
   return true;
@@ -95,7 +95,7 @@ export async function finishSnapshots(
   bases: ReadonlySet<string>,
 ): Promise<void> {
   const moved: string[] = [];
-  for (const id of ids) if (!(await isThere(r.layout.snapshot(id)))) moved.push(id);
+  for (const id of ids) if (!(await isThereNow(r.layout.snapshot(id)))) moved.push(id);
   for (const id of moved) {
     const descriptor = await findDescriptor(r, id);
     if (descriptor !== undefined) await writeTombstone(r, planId, descriptor);

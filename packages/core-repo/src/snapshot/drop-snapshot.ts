@@ -1,5 +1,5 @@
 import { rename, unlink } from 'node:fs/promises';
-import { isThere, removeTree, syncDirectory, unlinkIfThere } from '@jvs/platform/durable-fs';
+import { isThereNow, removeTree, syncDirectory, unlinkIfThere } from '@jvs/platform/durable-fs';
 import { hasCode } from '@jvs/platform/errors';
 import { failpoint } from '@jvs/platform/failpoint';
 import type { Repository } from '../repository.ts';
@@ -42,12 +42,12 @@ export async function finishDrop(r: Repository, id: string): Promise<void> {
  */
 export async function abandonSnapshot(r: Repository, id: string): Promise<void> {
   if (await dropIntent(r, { snapshotId: id, path: intentPath(r, id) })) return;
-  if (await isThere(dropPath(r, id))) {
+  if (await isThereNow(dropPath(r, id))) {
     await finishDrop(r, id);
     return;
   }
   const intents = await findIntents(r, id);
-  if (intents.length > 0 || (await isThere(r.layout.snapshot(id)))) return;
+  if (intents.length > 0 || (await isThereNow(r.layout.snapshot(id)))) return;
   await unlinkIfThere(r.layout.descriptor(id));
   await removeManifest(r, id);
   await removeTree(r.layout.unfinishedSnapshot(id), r.layout.tmp);

@@ -1,7 +1,7 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
-  isThere,
+  isThereNow,
   syncDirectory,
   syncTree,
   unlinkIfThere,
@@ -83,7 +83,7 @@ export async function placeSnapshot(
   await check();
   // What the commit would have to do first, while a failure can still undo everything.
   await site.beforeAppend(held.record);
-  const isOpen = (await isThere(intentPath(r, id))) && (await site.log.read(held.record.seq + 1)) === undefined;
+  const isOpen = (await isThereNow(intentPath(r, id))) && (await site.log.read(held.record.seq + 1)) === undefined;
   if (!isOpen) throw await lostError(site, held);
   try {
     await rename(copy, layout.snapshot(id));

@@ -1,6 +1,8 @@
 import { sha256OfByteString } from '@jvs/platform/digest';
+import { isThereNow } from '@jvs/platform/durable-fs';
 import { allEntries, withTreePool, scanTree, type TreePool, type TreeScan } from '@jvs/platform/tree';
 import { chooseEngine, cloneAndRead, countCloned, type Degradation } from '@jvs/snapshot-engine';
+import { SnapshotCondemnedError } from '../audit/audit-log.ts';
 import { compareManifests } from '../history/compare-manifests.ts';
 import { READY_FILE } from '../layout.ts';
 import { advance, type OnProgress } from '../progress.ts';
@@ -26,9 +28,23 @@ export interface Materialized {
 
 /**
  * Clones a snapshot's tree to `target`, which must not exist, and compares it with the manifest.
- * @throws PayloadMismatchError naming what differs
+ * @throws PayloadMismatchError naming what differs; SnapshotCondemnedError when the tree was taken away on the way
  */
 export async function materialize(
+  r: Repository,
+  descriptor: Descriptor,
+  target: string,
+  options: MaterializeOptions,
+): Promise<Materialized> {
+  const id = descriptor.snapshot_id;
+  try {
+    return await cloneAndCompare(r, descriptor, target, options);
+  } catch (error) {
+    throw (await isThereNow(r.layout.snapshot(id))) ? error : new SnapshotCondemnedError(id);
+  }
+}
+
+async function cloneAndCompare(
   r: Repository,
   descriptor: Descriptor,
   target: string,

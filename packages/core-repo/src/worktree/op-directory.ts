@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { copyFile, mkdir, readdir, rename, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isThere, renameDirectory, syncDirectory } from '@jvs/platform/durable-fs';
+import { isThereNow, renameDirectory, syncDirectory } from '@jvs/platform/durable-fs';
 import { hasCode } from '@jvs/platform/errors';
 import { failpoint } from '@jvs/platform/failpoint';
 import { listDirectory } from '../list-directory.ts';
@@ -98,8 +98,8 @@ export async function move(op: string, from: string, to: string): Promise<void> 
   try {
     await renameDirectory(from, to);
   } catch (error) {
-    if (!(await isThere(op))) throw new SupersededError();
-    if ((await isThere(from)) || !(await isThere(to))) throw error;
+    if (!(await isThereNow(op))) throw new SupersededError();
+    if ((await isThereNow(from)) || !(await isThereNow(to))) throw error;
   }
   try {
     await syncDirectory(join(from, '..'));

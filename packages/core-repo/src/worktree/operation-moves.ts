@@ -1,6 +1,6 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isThere, syncDirectory } from '@jvs/platform/durable-fs';
+import { isThereNow, syncDirectory } from '@jvs/platform/durable-fs';
 import { hasCode } from '@jvs/platform/errors';
 import { failpoint } from '@jvs/platform/failpoint';
 import type { PendingOperation, StateRecord } from '@jvs/lock-lease';
@@ -96,8 +96,8 @@ export async function claimName(op: string, name: string): Promise<boolean> {
   try {
     await rename(meta, name);
   } catch (error) {
-    if (!(await isThere(op))) throw new SupersededError();
-    if (await isThere(meta)) {
+    if (!(await isThereNow(op))) throw new SupersededError();
+    if (await isThereNow(meta)) {
       if (hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) return false;
       throw error;
     }
