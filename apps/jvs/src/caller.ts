@@ -29,10 +29,10 @@ export function currentCaller({ session }: CallerFlags = {}): Caller {
 
 export async function currentRepository({ debug, ...flags }: CallerFlags & { debug: boolean }): Promise<Repository> {
   const caller = currentCaller(flags);
-  const { checkEngineName, openRepository } = await import('@jvs/core-repo');
+  const { openRepository } = await import('@jvs/core-repo/repository');
   // A command that takes no snapshot does not use it, but a wrong value is never what somebody meant.
   const engine = requestedEngine(undefined);
-  if (engine !== undefined) checkEngineName(engine);
+  if (engine !== undefined) (await import('@jvs/core-repo')).checkEngineName(engine);
   return await openRepository(await workingDirectory(), caller, { log: await createLogger({ debug }) });
 }
 

@@ -10,7 +10,7 @@ export async function workingDirectory(): Promise<string> {
   const directory = physicalDirectory();
   const entered = enteredDirectory(directory);
   if (entered === undefined) return directory;
-  const { findRoot } = await import('@jvs/core-repo');
+  const { findRoot } = await import('@jvs/core-repo/repository');
   if ((await findRoot(directory)) !== undefined) return directory;
   for (let above = dirname(entered); above !== dirname(above); above = dirname(above)) {
     if ((await findRoot(above)) !== undefined) return above;

@@ -20,6 +20,7 @@ export { LOCK_DEFAULTS, LockState, SessionId } from './lock-state.ts';
 export { lockStatus, type LockStatus } from './lock-status.ts';
 export { ReasonMissingError, releaseAbandoned, releaseLock, type ReleaseOptions } from './release-lock.ts';
 export { keepLock, renewLock, type KeptLock } from './renew-lock.ts';
+export { transitionProblem } from './state-transition.ts';
 export { ClockSkewError, findEvidence } from './take-over.ts';
 export {
   appendState,

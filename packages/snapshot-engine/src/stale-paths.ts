@@ -17,13 +17,17 @@ function pathsUnlike({ entries, degradations }: ClonedTree, scan: TreeScan): Byt
   const unlike: BytePath[] = [];
   const copied = new Map(entries.map((entry) => [pathOf(entry), entry]));
   const keepsModes = !degradations.some((label) => label === 'mode' || label === 'acl' || label === 'owner');
+  let common = 0;
   for (const entry of allEntries(scan)) {
     if (entry.kind === 'special') continue;
     const copy = copied.get(entry.path);
+    if (copy !== undefined) common += 1;
     if (copy === undefined || !isAlike(copy, entry, keepsModes)) unlike.push(entry.path);
-    copied.delete(entry.path);
   }
-  for (const path of copied.keys()) unlike.push(path);
+  if (common === copied.size) return unlike;
+  const kept = new Set<BytePath>();
+  for (const { path, kind } of allEntries(scan)) if (kind !== 'special') kept.add(path);
+  for (const path of copied.keys()) if (!kept.has(path)) unlike.push(path);
   return unlike;
 }
 

@@ -6,7 +6,7 @@ export const infoCommand: CommandModule<GlobalArgs, GlobalArgs> = {
   describe: 'Show what the repository is and its defaults',
   examples: [['jvs info --json', 'the same for a program']],
   handler: async ({ json, debug }) => {
-    const { repositoryInfo } = await import('@jvs/core-repo');
+    const { repositoryInfo } = await import('@jvs/core-repo/info');
     const info = await repositoryInfo(await currentRepository({ debug }), { engine: requestedEngine(undefined) });
     printResult(json, info, () => {
       const rows = [

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256 } from '@jvs/platform/digest';
 import { hasCode } from '@jvs/platform/errors';
-import { parseStateRecord, type StateRecord } from '@jvs/lock-lease';
+import { parseStateRecord, transitionProblem, type StateRecord } from '@jvs/lock-lease';
 import { readTombstone, tombstonedIds } from '../gc/tombstone.ts';
 import { listDirectory } from '../list-directory.ts';
 import type { Repository } from '../repository.ts';
@@ -131,8 +131,11 @@ async function readStates(r: Repository, problems: string[]): Promise<Map<string
     const nameOf = (): string => (read.newest === undefined ? worktreeId : `"${read.newest.worktree}"`);
     try {
       for await (const line of log.records()) {
-        if (read.newest !== undefined) read.events.push({ event: read.newest.event_id, seq: read.newest.seq });
+        const previous = read.newest;
+        if (previous !== undefined) read.events.push({ event: previous.event_id, seq: previous.seq });
         read.newest = parseStateRecord(line);
+        const problem = transitionProblem(previous, read.newest);
+        if (problem !== undefined) problems.push(`state record ${line.seq} of worktree ${nameOf()} ${problem}`);
         read.createdBy ??= read.newest.event_id;
         if (read.newest.worktree_id !== worktreeId) problems.push(`the state log ${worktreeId} is another worktree's`);
       }

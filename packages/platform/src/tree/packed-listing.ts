@@ -29,14 +29,19 @@ export function unpackListing(listing: string): ScanEntry[] {
 }
 
 function unpackEntry(packed: string): ScanEntry {
-  const end = packed.indexOf('\0');
-  const [ino, size, mtimeNs, ctimeNs, mode, uid, gid] = packed.slice(end + 1).split(' ');
+  // By positions rather than by splitting: this runs for every entry of a tree.
+  const nameEnd = packed.indexOf('\0');
+  const inodeEnd = packed.indexOf(' ', nameEnd);
+  const sizeEnd = packed.indexOf(' ', inodeEnd + 1);
+  const mtimeEnd = packed.indexOf(' ', sizeEnd + 1);
+  const ctimeEnd = packed.indexOf(' ', mtimeEnd + 1);
+  const modeEnd = packed.indexOf(' ', ctimeEnd + 1);
   return {
-    name: packed.slice(0, end),
-    kind: kindOf(Number(mode)),
-    sizeBytes: Number(size),
-    fingerprint: `${ino} ${size} ${mtimeNs} ${ctimeNs} ${mode}`,
-    metadata: `${mode} ${uid} ${gid}`,
+    name: packed.slice(0, nameEnd),
+    kind: kindOf(Number(packed.slice(ctimeEnd + 1, modeEnd))),
+    sizeBytes: Number(packed.slice(inodeEnd + 1, sizeEnd)),
+    fingerprint: packed.slice(nameEnd + 1, modeEnd),
+    metadata: packed.slice(ctimeEnd + 1),
   };
 }
 
