@@ -213,6 +213,18 @@ describe('audit show', () => {
     expect(await ada.json(['audit', 'show', '-n', '2'])).toHaveLength(2);
   });
 
+  test('says that a record is missing below those that are there, and which', async ({ saved, ada }) => {
+    await twoMoreSnapshots(ada);
+    rmSync(slot(auditLog(saved), 3));
+
+    for (const words of [['show'], ['show', '-n', '1'], ['export']]) {
+      const { exitCode, stdout, stderr } = await ada.run(['audit', ...words]);
+      expect(exitCode).toBe(1);
+      expect(stdout.trimEnd().split('\n')).toHaveLength(words.includes('-n') ? 1 : 2);
+      expect(stderr).toContain('jvs: E_AUDIT_CHAIN_BROKEN: Record 3 of the audit log is missing');
+    }
+  });
+
   test('a reason cannot forge a line', async ({ saved, ada, bob }) => {
     await bob.ok(['lock', 'release', '--force', '--reason', 'tired\n     9  forged']);
 

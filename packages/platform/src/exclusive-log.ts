@@ -7,7 +7,7 @@ import { syncDirectory, unlinkIfThere, writeNew } from './durable-fs.ts';
 import { hasCode } from './errors.ts';
 import { failpoint } from './failpoint.ts';
 import { foldLog } from './fold-log.ts';
-import { endOfRun, firstOfBucket, linesOf, logFiles } from './log-files.ts';
+import { endOfRun, firstOfBucket, linesOf, logFiles, type LogListing } from './log-files.ts';
 import { checkLink, LogBrokenError, parseRecord, type LogRecord } from './log-record.ts';
 
 export { LogBrokenError, type LogRecord };
@@ -48,6 +48,8 @@ export interface ExclusiveLog {
   /** Where record `seq` lies as a file of its own. */
   slotPath(seq: number): string;
   garbage(): Promise<LogGarbage>;
+  /** The number that is missing below records that are there; undefined in a log that is whole. Reads no records. */
+  gap(): Promise<number | undefined>;
   /**
    * Packs full buckets of old records into segments; what fails is left for the next time. Returns segments made.
    * @throws LogBrokenError when the newest record cannot be right
@@ -212,9 +214,7 @@ export function openLog(
 
   async function garbageOnce(): Promise<LogGarbage> {
     const names = await files.list();
-    // Others may have appended and folded behind the listing's back: records are looked up by name before they are missed.
-    let end = endOfRun(names);
-    while (names.slots.has(end + 1) || (await readLine(end + 1)) !== undefined) end += 1;
+    const end = await endBehind(names);
     const beyondGap: number[] = [];
     const shadowed: number[] = [];
     let bucket: { first: number; lines: string[] } | undefined;
@@ -228,6 +228,27 @@ export function openLog(
       if (line !== undefined && line !== slot) shadowed.push(seq);
     }
     return { beyondGap, shadowed };
+  }
+
+  /** Others may have appended and folded behind the listing's back: records are looked up by name before they are missed. */
+  async function endBehind(names: LogListing): Promise<number> {
+    let end = endOfRun(names);
+    while (names.slots.has(end + 1) || (await readLine(end + 1)) !== undefined) end += 1;
+    return end;
+  }
+
+  /** A rejected writer's slot may stand for a moment here too. */
+  async function gap(): Promise<number | undefined> {
+    if ((await gapOnce()) === undefined) return undefined;
+    await clock.sleep(100);
+    return await gapOnce();
+  }
+
+  async function gapOnce(): Promise<number | undefined> {
+    const names = await files.list();
+    const end = await endBehind(names);
+    const isAlone = [...names.slots, ...names.segments].every((seq) => seq <= end);
+    return isAlone ? undefined : end + 1;
   }
 
   async function fold(): Promise<number> {
@@ -245,6 +266,7 @@ export function openLog(
     appendAt,
     slotPath: (seq) => files.slotPath(seq),
     garbage,
+    gap,
     fold,
   };
 }

@@ -12,9 +12,11 @@ export function kindOf(entry: string): EntryKind {
   return letter === 'd' ? 'dir' : letter === 's' ? 'symlink' : 'file';
 }
 
+/** Of a file. */
 export function sizeOf(entry: string): number {
-  const [, , size] = entry.slice(entry.indexOf('\0') + 1).split(' ', 3);
-  return Number(size);
+  // A mode always has four digits.
+  const start = entry.indexOf('\0') + '\0file 0644 '.length;
+  return Number(entry.slice(start, entry.indexOf(' ', start)));
 }
 
 /** Without setuid, setgid and sticky, which filesystems may drop in silence. */

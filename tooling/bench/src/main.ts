@@ -12,12 +12,13 @@ import { firstSnapshot } from './rows/first-snapshot.ts';
 import { info } from './rows/info.ts';
 import { memory } from './rows/memory.ts';
 import { restore } from './rows/restore.ts';
+import { scale } from './rows/scale.ts';
 import { syncs } from './rows/syncs.ts';
 import { verify } from './rows/verify.ts';
 import { openWorkbench, type Workbench } from './workbench.ts';
 
 const DOCUMENT = fileURLToPath(new URL('../../../docs/benchmarks.md', import.meta.url));
-const ROWS: Record<RowName, Row> = { snapshot: firstSnapshot, restore, verify, info, memory, syncs };
+const ROWS: Record<RowName, Row> = { snapshot: firstSnapshot, restore, verify, info, memory, syncs, scale };
 
 async function main(): Promise<void> {
   const options = readOptions();

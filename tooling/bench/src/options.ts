@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const ROW_NAMES = ['snapshot', 'restore', 'verify', 'info', 'memory', 'syncs'] as const;
+export const ROW_NAMES = ['snapshot', 'restore', 'verify', 'info', 'memory', 'syncs', 'scale'] as const;
 export type RowName = (typeof ROW_NAMES)[number];
 
 export interface BenchOptions {

@@ -112,13 +112,16 @@ const exportCommand: CommandModule<GlobalArgs, GlobalArgs> = {
   handler: async ({ debug }) => {
     const { exportAudit } = await import('@jvs/core-repo');
     let block = '';
-    for await (const line of exportAudit(await currentRepository({ debug }))) {
-      block += line;
-      if (block.length < BLOCK_CHARACTERS) continue;
+    try {
+      for await (const line of exportAudit(await currentRepository({ debug }))) {
+        block += line;
+        if (block.length < BLOCK_CHARACTERS) continue;
+        await write(block);
+        block = '';
+      }
+    } finally {
       await write(block);
-      block = '';
     }
-    await write(block);
   },
 };
 

@@ -1,4 +1,5 @@
 import { canonicalJson } from '@jvs/platform/canonical-json';
+import { LogBrokenError } from '@jvs/platform/exclusive-log';
 import type { Repository } from '../repository.ts';
 import { auditBackwards, auditEvents, auditLog } from './audit-log.ts';
 import type { AuditOperation, AuditRecord } from './audit-record.ts';
@@ -25,6 +26,7 @@ export async function* selectEvents(r: Repository, selection: EventSelection = {
     (operation === undefined || event.operation === operation) && Date.parse(event.timestamp) >= sinceMs;
   if (limit === undefined) {
     for await (const event of auditEvents(r)) if (fits(event)) yield event;
+    await refuseGap(r);
     return;
   }
   const newest: AuditRecord[] = [];
@@ -37,6 +39,13 @@ export async function* selectEvents(r: Repository, selection: EventSelection = {
   }
   yield* newest.reverse();
   if (failure !== undefined) throw failure;
+  await refuseGap(r);
+}
+
+/** What lies behind a missing record is not told, so that nobody takes what is told for all. */
+async function refuseGap(r: Repository): Promise<void> {
+  const gap = await auditLog(r).gap();
+  if (gap !== undefined) throw new LogBrokenError('audit', gap, 'is missing');
 }
 
 async function collectNewest(
@@ -55,4 +64,5 @@ async function collectNewest(
 /** Every record as the canonical line that its hash is about, each with its LF, oldest first. @throws LogBrokenError */
 export async function* exportAudit(r: Repository): AsyncGenerator<string> {
   for await (const record of auditLog(r).records()) yield `${canonicalJson(record)}\n`;
+  await refuseGap(r);
 }

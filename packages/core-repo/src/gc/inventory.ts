@@ -1,17 +1,23 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { sha256 } from '@jvs/platform/digest';
+import { READY_FILE } from '../layout.ts';
 import { SNAPSHOT_ID } from '../names.ts';
 import type { Repository } from '../repository.ts';
 import { Descriptor, findDescriptor } from '../snapshot/descriptor.ts';
 import { findIntents } from '../snapshot/intent.ts';
+import { serializeReadyMarker, type MarkedDescriptor } from '../snapshot/ready-marker.ts';
+import { isComplete } from '../snapshot/visible.ts';
 import type { Datable } from './retention.ts';
 
 /** What a plan needs to know of a snapshot. */
 export interface KnownSnapshot extends Datable {
   parent: string | null;
   bytes: number;
+  /** What the marker in its tree says when the tree is whole. */
+  marker: MarkedDescriptor;
 }
 
 /** So many files are read in one go before others get their turn. */
@@ -43,10 +49,56 @@ export async function readInventory(r: Repository, signal?: AbortSignal): Promis
   return known;
 }
 
-type Read = Pick<
-  Descriptor,
-  'snapshot_id' | 'worktree_id' | 'parent_snapshot_id' | 'created_at' | 'tags' | 'payload_stats' | 'descriptor_checksum'
->;
+/** So many snapshots are looked at at a time. */
+const LOOKS = 32;
+
+/** Those of `ids` whose trees are damaged or half deleted: not whole, whatever their descriptors say. */
+export async function incompleteAmong(
+  r: Repository,
+  known: ReadonlyMap<string, KnownSnapshot>,
+  ids: ReadonlySet<string>,
+  signal?: AbortSignal,
+): Promise<string[]> {
+  const doubtful: string[] = [];
+  for (const [index, id] of [...ids].entries()) {
+    if (index % BATCH === 0) {
+      signal?.throwIfAborted();
+      await setImmediate();
+    }
+    if (!hasItsMarker(r, known.get(id)?.marker)) doubtful.push(id);
+  }
+  const incomplete: string[] = [];
+  for (let at = 0; at < doubtful.length; at += LOOKS) {
+    signal?.throwIfAborted();
+    const some = doubtful.slice(at, at + LOOKS);
+    const looks = await Promise.all(some.map((id) => isComplete(r, id)));
+    incomplete.push(...some.filter((_, index) => looks[index] === false));
+  }
+  return incomplete;
+}
+
+/** To the letter; false for the least doubt, as for {@link readSound}. */
+function hasItsMarker(r: Repository, expected: MarkedDescriptor | undefined): boolean {
+  if (expected === undefined) return false;
+  try {
+    const path = join(r.layout.snapshot(expected.snapshot_id), READY_FILE);
+    return readText(path) === serializeReadyMarker(expected);
+  } catch {
+    return false;
+  }
+}
+
+/** Waits for nobody, should a FIFO have taken the file's place. */
+function readText(path: string): string {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    return readFileSync(file, 'utf8');
+  } finally {
+    closeSync(file);
+  }
+}
+
+type Read = MarkedDescriptor & Pick<Descriptor, 'worktree_id' | 'parent_snapshot_id' | 'tags' | 'payload_stats'>;
 
 const NOT_COVERED = ['descriptor_checksum', 'integrity_state'];
 /** In the order of the canonical form, as are `algo` and `value` in the file. */
@@ -61,7 +113,7 @@ const COVERED = Object.keys(Descriptor.shape)
  */
 function readSound(r: Repository, id: string): Read | undefined {
   try {
-    const read = JSON.parse(readFileSync(r.layout.descriptor(id), 'utf8')) as Read;
+    const read = JSON.parse(readText(r.layout.descriptor(id))) as Read;
     const isSound = read.snapshot_id === id && sha256(canonicalText(read)) === read.descriptor_checksum.value;
     return isSound ? read : undefined;
   } catch {
@@ -86,5 +138,12 @@ function summarize(descriptor: Read): KnownSnapshot {
     createdAtMs: Date.parse(descriptor.created_at),
     tags: descriptor.tags,
     bytes: descriptor.payload_stats.bytes,
+    marker: {
+      snapshot_id: descriptor.snapshot_id,
+      created_at: descriptor.created_at,
+      engine: descriptor.engine,
+      descriptor_checksum: descriptor.descriptor_checksum,
+      payload_root_hash: descriptor.payload_root_hash,
+    },
   };
 }

@@ -6,9 +6,8 @@ import type { OnProgress } from '../progress.ts';
 import { withReserve } from '../reserve.ts';
 import type { Repository } from '../repository.ts';
 import { findDescriptor } from '../snapshot/descriptor.ts';
-import { isComplete } from '../snapshot/visible.ts';
 import { exclusiveBytes } from './byte-estimates.ts';
-import { readInventory, type KnownSnapshot } from './inventory.ts';
+import { incompleteAmong, readInventory, type KnownSnapshot } from './inventory.ts';
 import { writePlan, type GcPlan } from './plan.ts';
 import { effectivePolicy, type GcPolicy, type PolicyOptions } from './policy.ts';
 import { retained } from './retention.ts';
@@ -109,24 +108,9 @@ export async function chooseDeletions(
     else if (nowMs - createdAtMs < policy.min_age_ms) counts.protected_by_age += 1;
     else toDelete.add(id);
   }
-  for (const id of await incompleteAmong(r, toDelete, signal)) toDelete.delete(id);
+  // What is damaged or half deleted is no candidate: only a visible snapshot is deleted.
+  for (const id of await incompleteAmong(r, snapshots, toDelete, signal)) toDelete.delete(id);
   return { snapshots, toDelete, counts };
-}
-
-/** So many snapshots are looked at at a time. */
-const LOOKS = 32;
-
-/** What is damaged or half deleted is no candidate: only a visible snapshot is deleted. */
-async function incompleteAmong(r: Repository, ids: ReadonlySet<string>, signal?: AbortSignal): Promise<string[]> {
-  const all = [...ids];
-  const incomplete: string[] = [];
-  for (let at = 0; at < all.length; at += LOOKS) {
-    signal?.throwIfAborted();
-    const some = all.slice(at, at + LOOKS);
-    const looks = await Promise.all(some.map((id) => isComplete(r, id)));
-    incomplete.push(...some.filter((_, index) => looks[index] === false));
-  }
-  return incomplete;
 }
 
 /**

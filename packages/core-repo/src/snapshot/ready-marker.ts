@@ -16,7 +16,13 @@ export const ReadyMarker = z.looseObject({
 });
 export type ReadyMarker = z.infer<typeof ReadyMarker>;
 
-export function serializeReadyMarker(descriptor: Descriptor): string {
+/** What of a descriptor its marker repeats. */
+export type MarkedDescriptor = Pick<
+  Descriptor,
+  'snapshot_id' | 'created_at' | 'engine' | 'descriptor_checksum' | 'payload_root_hash'
+>;
+
+export function serializeReadyMarker(descriptor: MarkedDescriptor): string {
   const { snapshot_id, created_at, engine, descriptor_checksum, payload_root_hash } = descriptor;
   return prettyJson({ snapshot_id, created_at, engine, descriptor_checksum, payload_root_hash });
 }
@@ -26,7 +32,7 @@ export async function readReadyMarker(tree: string): Promise<ReadyMarker | undef
   return await readControlFile(join(tree, READY_FILE), ReadyMarker);
 }
 
-export function agrees(marker: ReadyMarker, descriptor: Descriptor): boolean {
+export function agrees(marker: ReadyMarker, descriptor: MarkedDescriptor): boolean {
   return (
     marker.snapshot_id === descriptor.snapshot_id &&
     marker.created_at === descriptor.created_at &&

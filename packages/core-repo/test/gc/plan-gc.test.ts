@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { describe, expect } from 'vitest';
 import { createRef } from '../../src/refs/create-ref.ts';
@@ -34,6 +35,16 @@ describe('without a policy', () => {
     expect(stored).toEqual(plan);
     expect(plan.plan_checksum.value).toBe(hashWithout(stored, 'plan_checksum'));
     expect(auditRecords(r).at(-1)).toMatchObject({ operation: 'gc_plan', target: plan.plan_id, snapshot_id: null });
+  });
+
+  test('a tree without its marker stays, and nobody waits for a FIFO in the place of one', async ({ dir }) => {
+    const { r, side } = await aged(dir);
+    const [first = '', second = '', third = ''] = side;
+    rmSync(`${r.layout.snapshot(first)}/.READY`);
+    rmSync(`${r.layout.snapshot(second)}/.READY`);
+    execFileSync('mkfifo', [`${r.layout.snapshot(second)}/.READY`]);
+
+    expect(await planGc(r)).toMatchObject({ candidate_count: 1, to_delete: [third] });
   });
 
   test('what is younger than the minimum age stays', async ({ dir }) => {
