@@ -28,6 +28,7 @@ import { descriptorChecksum, type Descriptor } from './descriptor.ts';
 import { abandonSnapshot, dropIntent } from './drop-snapshot.ts';
 import { findIntents, type Intent } from './intent.ts';
 import { serializeManifest } from './manifest.ts';
+import { storedForm } from './manifest-difference.ts';
 import { checkPayloadRules } from './payload-rules.ts';
 import { announceSnapshot, commitSnapshot, lossBehind, placeSnapshot } from './publish.ts';
 import { isComplete } from './visible.ts';
@@ -157,7 +158,8 @@ async function prepare(
     failpoint('publish:metadata');
     const descriptor = await compose(w, held, { id, nowMs, engine, manifest, cloned, options });
     failpoint('publish:compose');
-    await placeSnapshot(r, held, lockSite(w), { descriptor, manifest }, { check: proceed, signal });
+    const stored = await storedForm(r, descriptor.parent_snapshot_id, manifest);
+    await placeSnapshot(r, held, lockSite(w), { descriptor, manifest: stored }, { check: proceed, signal });
     await proceed();
     return descriptor;
   } catch (error) {

@@ -50,6 +50,22 @@ function parseLine(line: string): string | undefined {
   return facts === undefined || path === undefined || path.includes('\0') ? undefined : `${path}\0${facts}`;
 }
 
+/** What a difference says of itself, in its first line. */
+export interface DifferenceHeader {
+  /** The snapshot whose whole manifest it is a difference to. */
+  base: string;
+  /** Bytes after the first line, of this one and of all between it and the base. */
+  total: number;
+  /** Where the changes begin. */
+  end: number;
+}
+
+/** Undefined for a manifest that is stored whole. */
+export function parseDifferenceHeader(stored: string): DifferenceHeader | undefined {
+  const [line, base, total] = /^base (\S+) (\d+)\n/.exec(stored) ?? [];
+  return line === undefined || base === undefined ? undefined : { base, total: Number(total), end: line.length };
+}
+
 /**
  * The entries of a snapshot's manifest, from its stored form: whole, or a difference to one that is stored whole.
  * @param expectedHash the descriptor's payload_root_hash; a manifest proves itself against it.
@@ -61,18 +77,18 @@ export async function readManifestEntries(
   id: string,
   expectedHash: string,
 ): Promise<string[] | undefined> {
-  const stored = await readStored(r, id);
+  const stored = await readStoredManifest(r, id);
   if (stored === undefined) return undefined;
-  const header = /^base (\S+) \d+\n/.exec(stored);
-  const baseId = header?.[1];
-  if (header === null || baseId === undefined) {
+  const header = parseDifferenceHeader(stored);
+  if (header === undefined) {
     const entries = sha256OfByteString(stored) === expectedHash ? parseManifest(stored) : undefined;
     return entries ?? damaged(id, r.layout.manifest(id));
   }
-  const base = SNAPSHOT_ID.test(baseId) ? await readStored(r, baseId) : undefined;
+  const baseId = header.base;
+  const base = SNAPSHOT_ID.test(baseId) ? await readStoredManifest(r, baseId) : undefined;
   const baseEntries = base === undefined ? undefined : parseManifest(base);
   if (baseEntries === undefined) return undefined;
-  const entries = applyDifference(baseEntries, stored.slice(header[0].length));
+  const entries = applyDifference(baseEntries, stored.slice(header.end));
   if (entries !== undefined && sha256OfByteString(serializeManifest(entries)) === expectedHash) return entries;
   const baseDescriptor = await findDescriptor(r, baseId).catch(() => undefined);
   const isBaseSound = baseDescriptor?.payload_root_hash.value === sha256OfByteString(base ?? '');
@@ -120,7 +136,8 @@ export function pathOf(entry: string): BytePath {
   return entry.slice(0, entry.indexOf('\0'));
 }
 
-async function readStored(r: Repository, id: string): Promise<string | undefined> {
+/** The bytes of a manifest as a byte string, whole or a difference; undefined when there are none. */
+export async function readStoredManifest(r: Repository, id: string): Promise<string | undefined> {
   try {
     return await readFile(r.layout.manifest(id), 'latin1');
   } catch (error) {

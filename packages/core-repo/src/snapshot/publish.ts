@@ -49,7 +49,7 @@ export async function announceSnapshot(r: Repository, intent: Intent): Promise<v
 /** A snapshot whose copy is whole and described, waiting to be published. */
 export interface PreparedSnapshot {
   descriptor: Descriptor;
-  /** The bytes of its manifest as a byte string. */
+  /** The bytes of its manifest in its stored form, as a byte string. */
   manifest: string;
 }
 

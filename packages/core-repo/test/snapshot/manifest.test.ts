@@ -5,6 +5,7 @@ import { PAYLOAD_VECTORS, writePayload, type PayloadName } from '@jvs/testkit';
 import fc from 'fast-check';
 import { describe, expect } from 'vitest';
 import type { Repository } from '../../src/repository.ts';
+import { difference, storedForm } from '../../src/snapshot/manifest-difference.ts';
 import { readManifestBases } from '../../src/snapshot/manifest-bases.ts';
 import { parseManifest, pathOf, readManifestEntries, serializeManifest } from '../../src/snapshot/manifest.ts';
 import { sha256 } from '../fixtures/canonical.ts';
@@ -221,6 +222,7 @@ describe('a manifest stored as a difference', () => {
 
         const entries = await readManifestEntries(vector, NEXT, hashOf(textOf(to)));
 
+        expect(difference(textOf(from), textOf(to))).toBe(changes.join(''));
         expect(serializeManifest(entries ?? [])).toBe(textOf(to));
         expect(entries).toHaveLength(Object.keys(to).length);
       }),
@@ -228,6 +230,77 @@ describe('a manifest stored as a difference', () => {
     );
   });
 });
+
+describe('a manifest is stored', () => {
+  const ADDED = 'dir 0755 - - a\n';
+  const storedAfter = async (r: Repository, parent: string | null, whole: string): Promise<string> =>
+    storedForm(r, parent, whole);
+
+  test('whole when it is the first', async ({ vector }) => {
+    expect(await storedAfter(vector, null, ADDED)).toBe(ADDED);
+  });
+
+  test('as a difference to that of its parent', async ({ vector }) => {
+    const stored = await storedAfter(vector, D1.snapshot_id, ADDED + MANIFESTS.M1);
+
+    expect(stored).toBe(`base ${D1.snapshot_id} 16\n+${ADDED}`);
+  });
+
+  test('as a difference to the base of its parent, and counts its bytes too', async ({ vector }) => {
+    storeDifference(vector, `+${ADDED}`);
+
+    const stored = await storedAfter(vector, NEXT, `dir 0700 - - a\n${MANIFESTS.M1}`);
+
+    expect(stored).toBe(`base ${D1.snapshot_id} 32\n+dir 0700 - - a\n`);
+  });
+
+  test('as a difference to the manifest of a snapshot that was deleted', async ({ vector }) => {
+    const tombstone = { snapshot_id: D1.snapshot_id, plan_id: NEVER, deleted_at: D1.created_at, descriptor: D1 };
+    writeFileSync(vector.layout.tombstone(D1.snapshot_id), JSON.stringify(tombstone));
+    rmSync(vector.layout.descriptor(D1.snapshot_id));
+
+    expect(await storedAfter(vector, D1.snapshot_id, ADDED + MANIFESTS.M1)).toContain(`base ${D1.snapshot_id} `);
+  });
+
+  test('whole when the differences on one base would outgrow it', async ({ vector }) => {
+    const line = (name: string): string => `dir 0755 - - ${name}\n`;
+    const room = Math.floor(MANIFESTS.M1.length / (line('a').length + 1));
+    const names = [...'abcdefgh'].slice(0, room + 1);
+    const whole = (count: number): string => names.slice(0, count).map(line).join('') + MANIFESTS.M1;
+
+    expect(await storedAfter(vector, D1.snapshot_id, whole(room))).toMatch(/^base /);
+    expect(await storedAfter(vector, D1.snapshot_id, whole(room + 1))).toBe(whole(room + 1));
+    storeDifference(
+      vector,
+      names
+        .slice(0, room)
+        .map((name) => `+${line(name)}`)
+        .join(''),
+    );
+    expect(await storedAfter(vector, NEXT, whole(1))).toBe(whole(1));
+  });
+
+  test.for<[string, (r: Repository) => void]>([
+    ['is missing', (r) => rmSync(r.layout.manifest(D1.snapshot_id))],
+    ['is damaged', (r) => writeFileSync(r.layout.manifest(D1.snapshot_id), MANIFESTS.M1.replace('0644', '0600'))],
+    ['belongs to nothing', (r) => rmSync(r.layout.descriptor(D1.snapshot_id))],
+    ['has a damaged descriptor', (r) => writeFileSync(r.layout.descriptor(D1.snapshot_id), '{}')],
+    ['is a difference itself', (r) => writeFileSync(r.layout.manifest(D1.snapshot_id), `base ${D2.snapshot_id} 0\n`)],
+  ])('whole when the base %s', async ([, damage], { vector }) => {
+    storeDifference(vector, `+${ADDED}`);
+    damage(vector);
+
+    expect(await storedAfter(vector, NEXT, ADDED)).toBe(ADDED);
+  });
+
+  test('whole when the parent names no base', async ({ vector }) => {
+    writeFileSync(vector.layout.manifest(NEXT), 'base ../../x 0\n');
+
+    expect(await storedAfter(vector, NEXT, ADDED)).toBe(ADDED);
+  });
+});
+
+const NEVER = '00000000-0000-4000-8000-00000000dead';
 
 function byteOrder(paths: string[]): string[] {
   return paths.toSorted((a, b) => Buffer.compare(Buffer.from(a, 'latin1'), Buffer.from(b, 'latin1')));
