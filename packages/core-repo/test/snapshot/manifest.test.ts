@@ -265,7 +265,7 @@ describe('a manifest is stored', () => {
   test('whole when the differences on one base would outgrow it', async ({ vector }) => {
     const line = (name: string): string => `dir 0755 - - ${name}\n`;
     const room = Math.floor(MANIFESTS.M1.length / (line('a').length + 1));
-    const names = [...'abcdefgh'].slice(0, room + 1);
+    const names = 'a b c d e f g h'.split(' ').slice(0, room + 1);
     const whole = (count: number): string => names.slice(0, count).map(line).join('') + MANIFESTS.M1;
 
     expect(await storedAfter(vector, D1.snapshot_id, whole(room))).toMatch(/^base /);
