@@ -15,6 +15,8 @@ export interface ClonedTree {
 export interface CloneAndReadOptions {
   /** The entries of the source, as scanned just before. */
   scan: TreeScan;
+  /** Files of the copy that are read, sorted; the hash of every other one is `NOT_READ`. Default: all. */
+  only?: readonly BytePath[] | undefined;
   signal?: AbortSignal | undefined;
   /** Called with what has been read so far; `options.scan.totals` says of how much. */
   onProgress?: ((totals: ClonedTree['totals']) => void) | undefined;
@@ -71,7 +73,7 @@ interface PartsRead {
 async function readParts(
   pool: TreePool,
   target: string,
-  { signal: outer, onProgress }: CloneAndReadOptions,
+  { only, signal: outer, onProgress }: CloneAndReadOptions,
   clone: (signal: AbortSignal, onCloned: (part: ClonedPart) => void) => Promise<readonly Degradation[]>,
 ): Promise<PartsRead> {
   const failed = new AbortController();
@@ -83,7 +85,7 @@ async function readParts(
 
   async function read({ paths, deep }: ClonedPart): Promise<void> {
     try {
-      const reading = await readTree(pool, target, { paths, deep, signal });
+      const reading = await readTree(pool, target, { paths, deep, only, signal });
       for (const entry of reading.entries) entries.push(entry);
       for (const path of reading.specials) specials.push(path);
       totals.files += reading.totals.files;

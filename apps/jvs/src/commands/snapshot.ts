@@ -17,6 +17,7 @@ interface SnapshotArgs extends GlobalArgs {
   consistency: 'quiesced' | 'best_effort';
   file: string | undefined;
   engine: string | undefined;
+  rehash: boolean;
   'strict-metadata': boolean;
   lock: boolean;
   worktree: string | undefined;
@@ -41,6 +42,11 @@ export const snapshotCommand: CommandModule<GlobalArgs, SnapshotArgs> = {
       })
       .option('file', { alias: 'F', type: 'string', describe: 'read the note from this file' })
       .option('engine', { type: 'string', describe: 'copy with this engine (default: the cheapest that works)' })
+      .option('rehash', {
+        type: 'boolean',
+        default: false,
+        describe: 'read every byte, not only files that changed since the last snapshot',
+      })
       .option('strict-metadata', { type: 'boolean', default: false, describe: 'fail if the copy would lose anything' })
       .option('lock', { type: 'boolean', default: false, describe: 'take the lock for this command alone' })
       .option('worktree', { type: 'string', describe: 'the worktree, where it is not the current one' })
@@ -49,7 +55,7 @@ export const snapshotCommand: CommandModule<GlobalArgs, SnapshotArgs> = {
           throw new UsageError('The note is given twice, on the line and with -F');
         return true;
       }),
-  handler: async ({ json, note, tag, consistency, file, engine, strictMetadata, lock, ...flags }) => {
+  handler: async ({ json, note, tag, consistency, file, engine, rehash, strictMetadata, lock, ...flags }) => {
     const { createSnapshot } = await import('@jvs/core-repo');
     const text = await readNote(note, file);
     const worktree = await currentWorktree(flags);
@@ -59,6 +65,7 @@ export const snapshotCommand: CommandModule<GlobalArgs, SnapshotArgs> = {
         tags: tag,
         consistency,
         engine: requestedEngine(engine),
+        rehash,
         strictMetadata,
         lock,
         onSkipped: warnOfSkipped,

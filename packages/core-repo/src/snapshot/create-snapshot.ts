@@ -5,19 +5,12 @@ import { sha256OfByteString } from '@jvs/platform/digest';
 import { CodedError } from '@jvs/platform/errors';
 import { failpoint } from '@jvs/platform/failpoint';
 import { readBootId } from '@jvs/platform/filesystem';
-import { withTreePool, scanTree, type TreePool, type TreeScan } from '@jvs/platform/tree';
+import { withTreePool, scanTree, type TreePool } from '@jvs/platform/tree';
 import { keepLock, type HeldLock, type KeptLock } from '@jvs/lock-lease';
-import {
-  chooseEngine,
-  cloneAndRead,
-  stalePaths,
-  updateClone,
-  type ClonedTree,
-  type SnapshotEngine,
-} from '@jvs/snapshot-engine';
+import { chooseEngine, type ClonedTree, type SnapshotEngine } from '@jvs/snapshot-engine';
 import { auditAnchor } from '../audit/audit-log.ts';
 import { checkName, newSnapshotId } from '../names.ts';
-import { advance, type OnProgress } from '../progress.ts';
+import type { OnProgress } from '../progress.ts';
 import { WorktreePendingError } from '../worktree/end-operation.ts';
 import { lockSite } from '../worktree/lock-site.ts';
 import { lockStatus, requireHeldLock } from '../worktree/locking.ts';
@@ -25,24 +18,15 @@ import { settleWorktree } from '../worktree/settle.ts';
 import { withLock } from '../worktree/with-lock.ts';
 import { requireSameFilesystem, type Worktree } from '../worktree/worktree.ts';
 import { descriptorChecksum, type Descriptor } from './descriptor.ts';
+import { copyPayload } from './copy-payload.ts';
 import { abandonSnapshot, dropIntent } from './drop-snapshot.ts';
 import { findIntents, type Intent } from './intent.ts';
 import { serializeManifest } from './manifest.ts';
 import { storedForm } from './manifest-difference.ts';
 import { checkPayloadRules } from './payload-rules.ts';
 import { announceSnapshot, commitSnapshot, lossBehind, placeSnapshot } from './publish.ts';
+import { beginObserving, writeStatCache } from './stat-cache.ts';
 import { isComplete } from './visible.ts';
-
-/** The source changed during a quiesced snapshot, again and again. */
-export class ConsistencyUnavailableError extends CodedError {
-  readonly code = 'E_CONSISTENCY_UNAVAILABLE';
-  constructor(paths: readonly string[]) {
-    super(`The worktree changed while the snapshot was being made: ${paths.slice(0, 10).join(', ')}`, {
-      hint: 'Stop what writes there, or take the snapshot with --consistency best_effort.',
-      details: { paths: paths.slice(0, 10), count: paths.length },
-    });
-  }
-}
 
 /** With `strictMetadata`: the copy could not keep something. */
 export class MetadataLossError extends CodedError {
@@ -64,6 +48,8 @@ export interface SnapshotOptions {
   consistency?: 'quiesced' | 'best_effort' | undefined;
   /** An engine by name, which must then work. Default: the cheapest that does. */
   engine?: string | undefined;
+  /** Read every byte, whatever is known of files that look unchanged. */
+  rehash?: boolean | undefined;
   /** Refuse to publish a copy that lost anything. */
   strictMetadata?: boolean | undefined;
   /** Take the lock for this snapshot alone, unless the session holds it already. */
@@ -75,8 +61,6 @@ export interface SnapshotOptions {
   signal?: AbortSignal | undefined;
   onProgress?: OnProgress | undefined;
 }
-
-const QUIESCE_ROUNDS = 3;
 
 /**
  * Publishes a snapshot of the worktree and moves its head to it, by the twelve steps of docs/specs/jvs.md, "Publishing".
@@ -108,13 +92,20 @@ async function createWithLock(w: Worktree, options: SnapshotOptions): Promise<De
   if (held.record.pending !== null) throw new WorktreePendingError(w.name, held.record.pending.op);
   const kept = keepLock(site, held);
   try {
-    const descriptor = await withTreePool((pool) => prepare(w, held, kept, pool, options));
+    const { descriptor, remember } = await withTreePool((pool) => prepare(w, held, kept, pool, options));
     await commitSnapshot(r, held, site, descriptor.snapshot_id);
+    await remember().catch((failure: unknown) => r.log.warn({ failure }, 'the stat cache was not written'));
     await sweepDeadIntents(w).catch((failure: unknown) => r.log.warn({ failure }, 'sweeping failed'));
     return descriptor;
   } finally {
     kept.stop();
   }
+}
+
+interface PreparedPayload {
+  descriptor: Descriptor;
+  /** Keeps, once the snapshot is committed, what the next one need not read again. */
+  remember: () => Promise<void>;
 }
 
 async function prepare(
@@ -123,12 +114,13 @@ async function prepare(
   kept: KeptLock,
   pool: TreePool,
   options: SnapshotOptions,
-): Promise<Descriptor> {
+): Promise<PreparedPayload> {
   const { repository: r } = w;
   const signal = either(options.signal, kept.lost);
   await requireSameFilesystem(w);
   const { engine } = await chooseEngine(r.layout.tmp, { requested: options.engine });
   options.onProgress?.({ type: 'phase', phase: 'scanning' });
+  const beforeMs = options.rehash === true ? undefined : await beginObserving(w, signal);
   const scan = await scanTree(pool, w.path, { signal });
   checkPayloadRules(scan);
   if (scan.specials.length > 0) options.onSkipped?.(scan.specials.map(displayPath));
@@ -145,8 +137,15 @@ async function prepare(
   await announceSnapshot(r, await intentOf(w, held, id, engine));
   try {
     failpoint('publish:intent');
-    const task = { w, target: r.layout.unfinishedSnapshot(id), scan, signal, options };
-    const cloned = await cloneQuiesced(engine, pool, task);
+    const { cloned, isReadWhole, ...copied } = await copyPayload(engine, pool, {
+      w,
+      target: r.layout.unfinishedSnapshot(id),
+      scan,
+      consistency: options.consistency ?? 'quiesced',
+      trustCache: beforeMs !== undefined,
+      signal,
+      onProgress: options.onProgress,
+    });
     failpoint('publish:clone');
     await proceed();
 
@@ -156,12 +155,17 @@ async function prepare(
     if (options.strictMetadata === true && cloned.degradations.length > 0)
       throw new MetadataLossError(cloned.degradations);
     failpoint('publish:metadata');
-    const descriptor = await compose(w, held, { id, nowMs, engine, manifest, cloned, options });
+    const descriptor = await compose(w, held, { id, nowMs, engine, manifest, cloned, isReadWhole, options });
     failpoint('publish:compose');
     const stored = await storedForm(r, descriptor.parent_snapshot_id, manifest);
     await placeSnapshot(r, held, lockSite(w), { descriptor, manifest: stored }, { check: proceed, signal });
     await proceed();
-    return descriptor;
+    const remember = async (): Promise<void> => {
+      // What was taken as it came need not be what the scan saw.
+      if (beforeMs !== undefined && options.consistency !== 'best_effort')
+        await writeStatCache(r, w.id, { id, scan: copied.scan, beforeMs });
+    };
+    return { descriptor, remember };
   } catch (error) {
     await abandonSnapshot(r, id).catch((failure: unknown) => r.log.warn({ id, failure }, 'left for doctor to clean'));
     throw await lossBehind(error, lockSite(w), held);
@@ -183,51 +187,19 @@ async function intentOf(w: Worktree, held: HeldLock, id: string, engine: Snapsho
   };
 }
 
-interface CloneTask {
-  w: Worktree;
-  target: string;
-  scan: TreeScan;
-  signal: AbortSignal;
-  options: SnapshotOptions;
-}
-
-/** Clones the payload until a whole pass finds it as it was before its clone; the manifest is of the copy alone. */
-async function cloneQuiesced(engine: SnapshotEngine, pool: TreePool, task: CloneTask): Promise<ClonedTree> {
-  const { w, target, signal, options } = task;
-  let { scan } = task;
-  const { files, bytes } = scan.totals;
-  options.onProgress?.({ type: 'phase', phase: 'copying' });
-  options.onProgress?.({ type: 'planned', files, bytes });
-  let cloned = await cloneAndRead(engine, pool, w.path, target, {
-    scan,
-    signal,
-    onProgress: advance(options.onProgress),
-  });
-  for (let round = 1; ; round += 1) {
-    const now = await scanTree(pool, w.path, { signal });
-    checkPayloadRules(now);
-    if (options.consistency === 'best_effort') return cloned;
-    const changed = stalePaths(cloned, scan, now);
-    if (changed.length === 0) return cloned;
-    if (round > QUIESCE_ROUNDS)
-      throw new ConsistencyUnavailableError(changed.map((path) => (path === '' ? '.' : displayPath(path))));
-    cloned = await updateClone(engine, pool, w.path, target, cloned, changed, { scan: now, signal });
-    scan = now;
-  }
-}
-
 interface Parts {
   id: string;
   nowMs: number;
   engine: SnapshotEngine;
   manifest: string;
   cloned: ClonedTree;
+  isReadWhole: boolean;
   options: SnapshotOptions;
 }
 
 async function compose(w: Worktree, held: HeldLock, parts: Parts): Promise<Descriptor> {
   const { repository: r } = w;
-  const { id, nowMs, engine, manifest, cloned, options } = parts;
+  const { id, nowMs, engine, manifest, cloned, isReadWhole, options } = parts;
   const { files, dirs, symlinks, bytes } = cloned.totals;
   const body = {
     snapshot_id: id,
@@ -246,7 +218,11 @@ async function compose(w: Worktree, held: HeldLock, parts: Parts): Promise<Descr
     payload_root_hash: { algo: 'sha256' as const, value: sha256OfByteString(manifest) },
     payload_stats: { files, dirs, symlinks, bytes },
   };
-  return { ...body, descriptor_checksum: descriptorChecksum(body), integrity_state: 'verified' };
+  return {
+    ...body,
+    descriptor_checksum: descriptorChecksum(body),
+    integrity_state: isReadWhole ? 'verified' : 'unverified',
+  };
 }
 
 /** Removes what earlier snapshots of this worktree left behind that died before they were complete. */

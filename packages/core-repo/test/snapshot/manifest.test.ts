@@ -231,6 +231,18 @@ describe('a manifest stored as a difference', () => {
   });
 });
 
+test('the worked example of the document is written as it stands there', () => {
+  const hash = 'df7e70e5021544f4834bbee64a9e3789febc4be81470df629cad6ddb03320a5c';
+  const changed = MANIFESTS.M2.split('\n')
+    .filter((line) => !line.endsWith(' a-b'))
+    .map((line) => (line.endsWith(' a.txt') ? `file 0644 1 ${hash} a.txt` : line))
+    .join('\n');
+  const whole = `${changed}dir 0755 - - new\n`;
+
+  expect(difference(MANIFESTS.M2, whole)).toBe(`-a-b\n+file 0644 1 ${hash} a.txt\n+dir 0755 - - new\n`);
+  expect(sha256(Buffer.from(whole, 'latin1'))).toBe('b56a5778aa3846719c78e34c8ebcd551c78c899cc5b16f7dd0923242ae1068e7');
+});
+
 describe('a manifest is stored', () => {
   const ADDED = 'dir 0755 - - a\n';
   const storedAfter = async (r: Repository, parent: string | null, whole: string): Promise<string> =>

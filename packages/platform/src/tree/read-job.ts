@@ -5,7 +5,7 @@ import { type BytePath, joinPath } from '../byte-path.ts';
 import { hasCode } from '../errors.ts';
 import { atPath } from './at-path.ts';
 import { OwnerTally } from './owner-tally.ts';
-import { emptyTotals, type ReadJob, type ReadJobResult } from './tree-job.ts';
+import { emptyTotals, NOT_READ, type ReadJob, type ReadJobResult } from './tree-job.ts';
 
 /** A job hands back what is left after this many entries or bytes, so that idle threads get their share. */
 const ENTRIES_A_JOB = 1000;
@@ -20,9 +20,10 @@ const O_NOATIME = constants.O_NOATIME ?? 0;
 const block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
 
 /** Reads entries and those below them until the job is long enough. What is absent is skipped, specials are never opened. */
-export function runReadJob({ root, paths, deep, skip }: ReadJob): ReadJobResult {
+export function runReadJob({ root, paths, deep, skip, only }: ReadJob): ReadJobResult {
   const rest = paths.toReversed();
   const skipped = new Set(skip);
+  const wanted = only === null ? undefined : new Set(only);
   const owners = new OwnerTally();
   const result: ReadJobResult = { entries: [], rest, totals: emptyTotals(), specials: [], owners: [] };
   let seen = 0;
@@ -33,7 +34,8 @@ export function runReadJob({ root, paths, deep, skip }: ReadJob): ReadJobResult 
     seen += 1;
     const stats = atPath(root, path, (target) => lstatSync(target));
     if (stats === undefined) continue;
-    if (path !== '' && readEntry(root, path, stats, result)) owners.add(stats.uid, stats.gid, path);
+    const isRead = wanted === undefined || wanted.has(path);
+    if (path !== '' && readEntry(root, path, stats, isRead, result)) owners.add(stats.uid, stats.gid, path);
     if (!deep || !stats.isDirectory()) continue;
     const names = atPath(root, path, (target) => readdirSync(target, 'latin1')) ?? [];
     for (let index = names.length - 1; index >= 0; index -= 1) rest.push(joinPath(path, names[index] ?? ''));
@@ -43,9 +45,15 @@ export function runReadJob({ root, paths, deep, skip }: ReadJob): ReadJobResult 
 }
 
 /** Whether there was something to record. */
-function readEntry(root: string, path: BytePath, stats: Stats, { entries, totals, specials }: ReadJobResult): boolean {
+function readEntry(
+  root: string,
+  path: BytePath,
+  stats: Stats,
+  isRead: boolean,
+  { entries, totals, specials }: ReadJobResult,
+): boolean {
   if (stats.isFile()) {
-    const content = readFile(root, path, stats.size);
+    const content = isRead ? readFile(root, path, stats.size) : { sizeBytes: stats.size, sha256: NOT_READ };
     if (content === undefined) return false;
     entries.push(`${path}\0file ${modeOf(stats)} ${content.sizeBytes} ${content.sha256}`);
     totals.files += 1;

@@ -9,7 +9,8 @@ import type { TreePool } from './worker-pool.ts';
 export interface TreeReading {
   /**
    * One string for each entry, `<path>\0<rest>` where rest is `file <mode> <size> <sha256>`, `dir <mode> - -` or
-   * `symlink - - <sha256>`; in no particular order. `sort()` brings them into manifest order.
+   * `symlink - - <sha256>`; in no particular order. `sort()` brings them into manifest order. With `only` the hash of
+   * every other file is {@link NOT_READ}.
    */
   readonly entries: string[];
   readonly totals: TreeTotals;
@@ -25,6 +26,8 @@ export interface ReadOptions {
   deep?: boolean | undefined;
   /** Paths to leave out with all below them, such as the root's `.READY`. */
   skip?: readonly BytePath[] | undefined;
+  /** Files whose contents are read, sorted; default all. */
+  only?: readonly BytePath[] | undefined;
   signal?: AbortSignal | undefined;
   /** Called with the totals so far; the object is the same one every time. */
   onProgress?: ((totals: Readonly<TreeTotals>) => void) | undefined;
@@ -35,7 +38,7 @@ export interface ReadOptions {
  * @throws Node's `ENOENT` for the root; `EACCES` or `EIO`, naming the entry.
  */
 export async function readTree(pool: TreePool, root: string, options: ReadOptions = {}): Promise<TreeReading> {
-  const { paths = [''], deep = true, skip = [], signal, onProgress } = options;
+  const { paths = [''], deep = true, skip = [], only, signal, onProgress } = options;
   await lstat(root);
   const entries: string[] = [];
   const specials: BytePath[] = [];
@@ -44,7 +47,14 @@ export async function readTree(pool: TreePool, root: string, options: ReadOption
   await spreadWork(
     pool,
     paths,
-    (share): ReadJob => ({ kind: 'read', root, paths: share, deep, skip: [...skip] }),
+    (share): ReadJob => ({
+      kind: 'read',
+      root,
+      paths: share,
+      deep,
+      skip: [...skip],
+      only: only === undefined ? null : share.flatMap((path) => atOrBelow(only, path)),
+    }),
     (result) => {
       for (const entry of result.entries) entries.push(entry);
       for (const path of result.specials) specials.push(path);
@@ -55,4 +65,27 @@ export async function readTree(pool: TreePool, root: string, options: ReadOption
     signal,
   );
   return { entries, totals, specials: specials.sort(), owners: owners.list() };
+}
+
+/** Those of the sorted paths that are `path` or lie below it. */
+function atOrBelow(sorted: readonly BytePath[], path: BytePath): BytePath[] {
+  if (path === '') return [...sorted];
+  const below: BytePath[] = [];
+  const own = lowerBound(sorted, path);
+  if (sorted[own] === path) below.push(path);
+  const prefix = `${path}/`;
+  for (let at = lowerBound(sorted, prefix); sorted[at]?.startsWith(prefix) === true; at += 1)
+    below.push(sorted[at] ?? '');
+  return below;
+}
+
+/** Where `path` is or would be. */
+function lowerBound(sorted: readonly BytePath[], path: BytePath): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] ?? '') < path) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }

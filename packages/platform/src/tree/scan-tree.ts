@@ -90,7 +90,7 @@ function repeatedInodes(linked: string[]): BytePath[] {
 }
 
 /** The entries of one directory in the order the filesystem gave them; none when it was not there to be scanned. */
-export function entriesOf(scan: TreeScan, dir: BytePath): ScanEntry[] {
+export function entriesOf(scan: Pick<TreeScan, 'dirs'>, dir: BytePath): ScanEntry[] {
   return unpackListing(scan.dirs.get(dir) ?? '');
 }
 

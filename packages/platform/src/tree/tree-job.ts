@@ -33,6 +33,9 @@ export interface ScanJobResult {
   owners: OwnerCount[];
 }
 
+/** Stands for the hash of a file that was not read. */
+export const NOT_READ = '?';
+
 /** Reads and hashes entries: whole subtrees, or when not `deep` the named entries alone. */
 export interface ReadJob {
   kind: 'read';
@@ -40,6 +43,8 @@ export interface ReadJob {
   paths: BytePath[];
   deep: boolean;
   skip: BytePath[];
+  /** Files whose contents are read; null: all. */
+  only: BytePath[] | null;
 }
 
 export interface ReadJobResult {
