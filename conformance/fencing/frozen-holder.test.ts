@@ -175,11 +175,11 @@ describe.concurrent('what else may happen to a frozen holder', () => {
 describe('with real waiting', () => {
   test.for(Array.from({ length: LONG ? 8 : 1 }, (_, round) => round))('round %s', async (_, { repo, ada, bob }) => {
     // Long enough that a busy machine reaches the failpoint within it.
-    await ada.ok(['lock', 'acquire', '--lease-ms', '4000']);
+    await ada.ok(['lock', 'acquire', '--lease-ms', '10000']);
     const running = ada.start(['snapshot', '--json'], { env: { JVS_FAILPOINT: 'publish:descriptor=stop' } });
     await running.stopped();
 
-    await bob.ok(['lock', 'acquire', '--wait', '20000'], { timeoutMs: 25_000 });
+    await bob.ok(['lock', 'acquire', '--wait', '40000'], { timeoutMs: 50_000 });
     const byBob = await bob.json<Descriptor>(['snapshot', 'by bob']);
     running.resume();
 

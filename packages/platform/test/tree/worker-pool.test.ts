@@ -38,7 +38,7 @@ async function started(count: number): Promise<void> {
 }
 
 function job(path: string): TreeJob {
-  return { kind: 'read', root: '/', paths: [path], deep: true, skip: [] };
+  return { kind: 'read', root: '/', paths: [path], deep: true, skip: [], only: null };
 }
 
 test('jobs that wait go on when a thread has ended by itself', async () => {
