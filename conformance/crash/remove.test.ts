@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 
-import { test, type SavedRepository, type User } from '@jvs/testkit';
+import { readJson, test, type SavedRepository, type User } from '@jvs/testkit';
 import { describe, expect } from 'vitest';
 
 import { crash } from './aftermath.ts';
@@ -94,16 +94,26 @@ test('two removals at once: one of them did it, and both know', async ({ saved, 
   if (loser !== undefined) expect(loser.stderr).toMatch(/E_NOT_FOUND|E_WORKTREE_PENDING/);
 });
 
-test('a lock that is acquired over a pending removal meets a worktree that is gone', async ({
-  saved,
-  ada,
-  bob,
-  expect,
-}) => {
-  await REMOVE.prepare(saved, ada);
-  await crash(ada, REMOVE.args, 'remove:payload', 'kill');
+test.for([
+  [['lock', 'acquire'], []],
+  [
+    ['lock', 'exec'],
+    ['--', 'true'],
+  ],
+  [['snapshot', '--lock'], []],
+])(
+  '%s over a pending removal meets a worktree that is gone, and leaves its end the end',
+  async ([words = [], rest = []], { saved, ada, bob, expect }) => {
+    await REMOVE.prepare(saved, ada);
+    await crash(ada, REMOVE.args, 'remove:payload', 'kill');
+    const id = idOf(saved, 'side');
 
-  await bob.fails(['lock', 'acquire', '--worktree', 'side'], 'E_NOT_FOUND');
+    const { exitCode } = await bob.run([...words, '--worktree', 'side', ...rest]);
 
-  expect(readdirSync(`${saved.control}/worktrees`)).toEqual(['main']);
-});
+    expect(exitCode).not.toBe(0);
+    expect(readdirSync(`${saved.control}/worktrees`)).toEqual(['main']);
+    const records = readdirSync(`${saved.control}/state/${id}`).toSorted();
+    expect(readJson(`${saved.control}/state/${id}/${records.at(-1)}`)).toMatchObject({ kind: 'remove' });
+    await ada.ok(['verify', '--all']);
+  },
+);

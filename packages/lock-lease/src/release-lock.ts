@@ -19,7 +19,7 @@ export interface ReleaseOptions {
 }
 
 /**
- * Gives the lock back. A free lock stays free, and undefined is returned.
+ * Gives the lock back. A free lock stays free, as does that of a worktree that is gone, and undefined is returned.
  * @throws LockNotHeldError for another's lock without `force`; FencingMismatchError when it was ours as this began, or is
  *   not the one that the caller is bound to; ReasonMissingError
  */
@@ -32,7 +32,7 @@ export async function releaseLock(
   for (;;) {
     const record = await readState(site);
     const { lock } = record;
-    if (lock === null) return undefined;
+    if (lock === null || record.kind === 'remove') return undefined;
     if (fencingToken !== undefined && lock.fencing_token !== fencingToken && !force) {
       throw new FencingMismatchError(site.worktree, fencingToken, record);
     }
@@ -46,7 +46,7 @@ export async function releaseLock(
 /** Releases a lock whose holder is gone by evidence A or B; undefined when it is free or nothing shows that. */
 export async function releaseAbandoned(site: LockSite): Promise<StateRecord | undefined> {
   const record = await readState(site);
-  if (record.lock === null) return undefined;
+  if (record.lock === null || record.kind === 'remove') return undefined;
   const { evidence } = await findEvidence(site, record, record.lock);
   if (evidence === null) return undefined;
   const released = await release(site, record, `the holder is gone, by ${evidence}`);

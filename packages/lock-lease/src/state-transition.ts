@@ -2,14 +2,15 @@ import { canonicalJson, type JsonValue } from '@jvs/platform/canonical-json';
 import type { StateRecord } from './worktree-state.ts';
 
 /**
- * Why a record may not follow the one before it (undefined: it is the first), by the table in docs/specs/jvs.md, "Kinds
- * of records"; undefined where it may. Each rule is one that the writer of the record had to keep, so what breaks one
- * was not written by this program, or the chain was replaced as a whole.
+ * Why a record may not follow the one before it (undefined: it is the first); undefined where it may. Of the table in
+ * docs/specs/jvs.md, "Kinds of records", these are the rules that two records show; what breaks one was not written by
+ * this program, or the chain was replaced as a whole.
  */
 export function transitionProblem(previous: StateRecord | undefined, record: StateRecord): string | undefined {
   if (previous === undefined) return firstProblem(record);
   if (record.worktree_id !== previous.worktree_id) return 'is of another worktree than the one before it';
   if (previous.kind === 'remove') return 'follows the end of the worktree';
+  if (record.worktree !== previous.worktree && !endsRename(previous, record)) return 'gives the worktree another name';
   return RULES[record.kind].find(([holds]) => !holds(previous, record))?.[1];
 }
 
@@ -47,9 +48,18 @@ const RULES: Record<StateRecord['kind'], readonly Rule[]> = {
     [(a, b) => b.lock === null || !mayDropLock(a, b), 'keeps the lock'],
     KEEPS_HEAD,
   ],
-  end: [WAS_PENDING, ENDS_PENDING, KEEPS_LOCK],
-  remove: [WAS_PENDING, ENDS_PENDING],
+  end: [
+    WAS_PENDING,
+    ENDS_PENDING,
+    KEEPS_LOCK,
+    [(a, b) => a.pending?.op === 'restore' || a.head_snapshot_id === b.head_snapshot_id, 'moves the head'],
+  ],
+  remove: [WAS_PENDING, ENDS_PENDING, KEEPS_HEAD],
 };
+
+function endsRename({ pending }: StateRecord, { kind, worktree }: StateRecord): boolean {
+  return kind === 'end' && pending?.op === 'rename' && worktree === pending.to;
+}
 
 /** A rename or removal leaves no lock; one that goes on with what another has begun leaves the lock as it is. */
 function mayDropLock({ pending: before }: StateRecord, { pending: now }: StateRecord): boolean {

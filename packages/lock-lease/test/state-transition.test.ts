@@ -71,6 +71,12 @@ describe('may not follow', () => {
     ['a rename that keeps the lock', STATE_3, { kind: 'begin', pending: RENAME }],
     ['a restore that drops the lock', STATE_3, { kind: 'begin', pending: RESTORE, lock: null }],
     ['another operation amidst one', { ...STATE_3, pending: RESTORE }, { kind: 'begin', pending: RENAME }],
+    ['another name', STATE_3, { kind: 'head', head_snapshot_id: MOVED, worktree: 'other' }],
+    [
+      'an end of a rename that moves the head',
+      { ...FREE, pending: RENAME },
+      { kind: 'end', pending: null, worktree: 'other', head_snapshot_id: MOVED },
+    ],
     ['an end of nothing', STATE_3, { kind: 'end' }],
     ['an end that ends nothing', { ...STATE_3, pending: RESTORE }, { kind: 'end' }],
     ['an end that drops the lock', { ...STATE_3, pending: RESTORE }, { kind: 'end', pending: null, lock: null }],

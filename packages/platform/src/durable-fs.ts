@@ -210,11 +210,14 @@ export async function isThere(path: string): Promise<boolean> {
  */
 export async function isThereNow(path: string): Promise<boolean> {
   try {
-    await link(dirname(path), path);
+    // With the dot it is the directory, even where its name is a symlink.
+    await link(`${dirname(path)}/.`, path);
     return true;
   } catch (error) {
     if (hasCode(error, 'EEXIST')) return true;
-    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'EPERM', 'EACCES', 'EROFS')) return false;
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return false;
+    // NFS asks nobody before it makes a name; but then it has forgotten what it knew, and asks now.
+    if (hasCode(error, 'EPERM', 'EACCES', 'EROFS', 'EXDEV')) return await isThere(path);
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import { readTree, type TreePool, type TreeScan, type TreeTotals } from '@jvs/pl
 import { kindOf, pathOf, sizeOf } from './packed-entry.ts';
 import type { ClonedPart, Degradation, SnapshotEngine } from './snapshot-engine.ts';
 
-/** A clone, and every byte of it read. */
+/** A clone, and what was read of it: every byte, unless `only` said otherwise. */
 export interface ClonedTree {
   /** Packed manifest entries of the copy in manifest order; see `readTree`. */
   readonly entries: readonly string[];

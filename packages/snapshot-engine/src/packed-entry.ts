@@ -1,5 +1,5 @@
 import type { BytePath } from '@jvs/platform/byte-path';
-import type { EntryKind } from '@jvs/platform/tree';
+import { NOT_READ, type EntryKind } from '@jvs/platform/tree';
 
 /** The parts of an entry as `readTree` gives them: `<path>\0<kind> <mode> <size> <sha256>`. */
 export function pathOf(entry: string): BytePath {
@@ -14,9 +14,19 @@ export function kindOf(entry: string): EntryKind {
 
 /** Of a file. */
 export function sizeOf(entry: string): number {
-  // A mode always has four digits.
-  const start = entry.indexOf('\0') + '\0file 0644 '.length;
+  const start = sizeStart(entry);
   return Number(entry.slice(start, entry.indexOf(' ', start)));
+}
+
+/** Of a file. A mode always has four digits. */
+function sizeStart(entry: string): number {
+  return entry.indexOf('\0') + '\0file 0644 '.length;
+}
+
+/** Of a file that was not read, ns; undefined of one that was. */
+export function unreadMtime(entry: string): string | undefined {
+  const hash = entry.indexOf(' ', sizeStart(entry)) + 1;
+  return entry.startsWith(NOT_READ, hash) ? entry.slice(hash + NOT_READ.length) : undefined;
 }
 
 /** Without setuid, setgid and sticky, which filesystems may drop in silence. */

@@ -1,7 +1,7 @@
 import { type BytePath, joinPath } from '@jvs/platform/byte-path';
 import { diffScans, entriesOf, type ScanEntry, topmostPaths, type TreeScan } from '@jvs/platform/tree';
 import type { ClonedTree } from './clone-and-read.ts';
-import { kindOf, permissionsOf, sizeOf } from './packed-entry.ts';
+import { kindOf, permissionsOf, sizeOf, unreadMtime } from './packed-entry.ts';
 
 /**
  * What of a copy may not be what the source holds, topmost paths only, sorted; none when the copy shows the source as it
@@ -52,8 +52,14 @@ function byDirectory(entries: readonly string[]): Map<BytePath, Map<BytePath, st
 }
 
 /** A file's own mode moves its ctime, so `diffScans` sees it; a directory's ctime moves with its entries, too. */
-function isAlike(copy: string, { kind, sizeBytes, metadata }: ScanEntry, keepsModes: boolean): boolean {
+function isAlike(copy: string, { kind, sizeBytes, fingerprint, metadata }: ScanEntry, keepsModes: boolean): boolean {
   if (kindOf(copy) !== kind) return false;
-  if (kind === 'file') return sizeOf(copy) === sizeBytes;
+  if (kind === 'file') return sizeOf(copy) === sizeBytes && hasTimeOf(copy, fingerprint);
   return kind !== 'dir' || !keepsModes || permissionsOf(copy) === (Number.parseInt(metadata, 10) & 0o777);
+}
+
+/** What was not read counts by its time alone, which engines keep to the nanosecond: another file is told by that. */
+function hasTimeOf(copy: string, fingerprint: string): boolean {
+  const mtimeNs = unreadMtime(copy);
+  return mtimeNs === undefined || mtimeNs === fingerprint.split(' ', 3)[2];
 }

@@ -14,10 +14,15 @@ afterAll(async () => {
 });
 
 /** Clones while the source is another one for a moment. */
-async function staleAfter(target: string, change: () => void, takeBack: () => void): Promise<readonly string[]> {
+async function staleAfter(
+  target: string,
+  change: () => void,
+  takeBack: () => void,
+  only?: readonly string[],
+): Promise<readonly string[]> {
   const before = await scanTree(pool, source);
   change();
-  const cloned = await cloneAndRead(copyEngine, pool, source, target, { scan: before });
+  const cloned = await cloneAndRead(copyEngine, pool, source, target, { scan: before, only });
   takeBack();
   return stalePaths(cloned, before, await scanTree(pool, source));
 }
@@ -75,6 +80,27 @@ describe('between two scans that are equal, the clone may have met', () => {
     );
 
     expect(stale).toEqual(['d']);
+  });
+
+  test('an unread file of the same size and mode, in a directory that changed in other ways too', async ({ dir }) => {
+    writeFileSync(`${dir}/other/inner/f`, 'ours');
+    utimesSync(`${dir}/other/inner/f`, 1, 1);
+
+    const stale = await staleAfter(
+      `${dir}/target`,
+      () => {
+        renameSync(`${source}/d`, `${dir}/away`);
+        renameSync(`${dir}/other`, `${source}/d`);
+      },
+      () => {
+        renameSync(`${source}/d`, `${dir}/other`);
+        renameSync(`${dir}/away`, `${source}/d`);
+        writeFileSync(`${source}/d/new`, '');
+      },
+      [],
+    );
+
+    expect(stale).toEqual(['d/inner/f', 'd/new']);
   });
 
   test('another directory with the same names', async ({ dir }) => {

@@ -116,8 +116,9 @@ const exportCommand: CommandModule<GlobalArgs, GlobalArgs> = {
       for await (const line of exportAudit(await currentRepository({ debug }))) {
         block += line;
         if (block.length < BLOCK_CHARACTERS) continue;
-        await write(block);
+        const full = block;
         block = '';
+        await write(full);
       }
     } finally {
       await write(block);

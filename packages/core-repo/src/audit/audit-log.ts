@@ -11,8 +11,9 @@ import { readCondemnedPlan, type CondemnedPlan } from './condemned-plan.ts';
 /** Garbage collection has begun to delete the snapshot, or has deleted it. */
 export class SnapshotCondemnedError extends CodedError {
   readonly code = 'E_SNAPSHOT_CONDEMNED';
-  constructor(id: string) {
+  constructor(id: string, cause?: unknown) {
     super(`Snapshot ${id} is being deleted by garbage collection`, {
+      cause,
       hint: 'Choose another snapshot; "jvs history" lists them.',
       details: { snapshot_id: id },
     });

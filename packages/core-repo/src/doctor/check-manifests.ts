@@ -1,13 +1,12 @@
 import { relative } from 'node:path';
 import { isThere, replaceFile } from '@jvs/platform/durable-fs';
 import { sha256OfByteString } from '@jvs/platform/digest';
-import { hasCode } from '@jvs/platform/errors';
 import { withTreePool, readTree } from '@jvs/platform/tree';
 import { READY_FILE } from '../layout.ts';
 import type { Repository } from '../repository.ts';
 import { findDescriptor } from '../snapshot/descriptor.ts';
 import { readManifestDifferences } from '../snapshot/manifest-bases.ts';
-import { readManifestEntries, serializeManifest } from '../snapshot/manifest.ts';
+import { provesItself, readStoredManifest, serializeManifest } from '../snapshot/manifest.ts';
 import { publishedIds } from '../snapshot/visible.ts';
 import type { Finding, Repair } from './finding.ts';
 import type { RepairOptions } from './make-repairs.ts';
@@ -27,23 +26,20 @@ export async function checkManifests(r: Repository): Promise<Finding[]> {
 async function lostManifests(r: Repository): Promise<string[]> {
   const lost: string[] = [];
   const differences = await readManifestDifferences(r);
+  const sound = new Map<string, boolean>();
   for (const id of await publishedIds(r)) {
-    const isStored = await isThere(r.layout.manifest(id));
-    if (!isStored || (differences.has(id) && (await standsOnLostBase(r, id)))) lost.push(id);
+    const base = differences.get(id);
+    if (base !== undefined && !sound.has(base)) sound.set(base, await isSoundBase(r, base));
+    const isLost = base === undefined ? !(await isThere(r.layout.manifest(id))) : sound.get(base) === false;
+    if (isLost) lost.push(id);
   }
   return lost;
 }
 
-async function standsOnLostBase(r: Repository, id: string): Promise<boolean> {
-  try {
-    const descriptor = await findDescriptor(r, id);
-    return (
-      descriptor !== undefined && (await readManifestEntries(r, id, descriptor.payload_root_hash.value)) === undefined
-    );
-  } catch (error) {
-    if (hasCode(error, 'E_DESCRIPTOR_CORRUPT', 'E_PAYLOAD_HASH_MISMATCH')) return false;
-    throw error;
-  }
+/** Asked once for all that stand on it; whether each of them is what was published is for verify to say. */
+async function isSoundBase(r: Repository, id: string): Promise<boolean> {
+  const whole = await readStoredManifest(r, id);
+  return whole !== undefined && (await provesItself(r, id, whole));
 }
 
 /** `rebuild_manifest`: reads the payload of each and writes its manifest, if that is the one that was published. */

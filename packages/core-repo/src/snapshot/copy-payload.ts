@@ -1,4 +1,5 @@
 import { displayPath, type BytePath } from '@jvs/platform/byte-path';
+import { isThere } from '@jvs/platform/durable-fs';
 import { CodedError } from '@jvs/platform/errors';
 import { NOT_READ, scanTree, type TreePool, type TreeScan } from '@jvs/platform/tree';
 import { cloneAndRead, stalePaths, updateClone, type ClonedTree, type SnapshotEngine } from '@jvs/snapshot-engine';
@@ -45,32 +46,31 @@ export interface PayloadCopy {
 const ROUNDS = 3;
 
 /**
- * Clones the payload until a whole pass finds it as it was before its clone; the manifest is of the copy alone. Files
- * that are as the stat cache knows them, before and after, are not read.
+ * Clones the payload until a whole pass finds it as it was before its clone; the manifest is of the copy. Files that are
+ * as the stat cache knows them, before and after, are copied but not read.
  */
 export async function copyPayload(engine: SnapshotEngine, pool: TreePool, task: CopyTask): Promise<PayloadCopy> {
   const { w, target, signal, onProgress } = task;
   let { scan } = task;
   const { files, bytes } = scan.totals;
-  const known = await knownHashes(task);
+  const known = await findKnown(task);
   onProgress?.({ type: 'phase', phase: 'copying' });
   onProgress?.({ type: 'planned', files, bytes });
   const report = advance(onProgress);
-  const read = await cloneAndRead(engine, pool, w.path, target, {
-    scan,
-    only: known?.unknown,
-    signal,
-    onProgress: report,
-  });
-  const isReadWhole = !read.entries.some(isUnread);
-  const { entries, open } = withHashes(read.entries, known?.entries ?? []);
-  let cloned: ClonedTree = { ...read, entries };
+  const only = known?.unknown;
+  let cloned = await cloneAndRead(engine, pool, w.path, target, { scan, only, signal, onProgress: report });
   for (let round = 1; ; round += 1) {
     const now = await scanTree(pool, w.path, { signal });
     checkPayloadRules(now);
-    const isTaken = task.consistency === 'best_effort';
-    const changed = [...(isTaken ? [] : stalePaths(cloned, scan, now)), ...(round === 1 ? open : [])];
-    if (changed.length === 0) return { cloned, scan: now, isReadWhole };
+    let changed = task.consistency === 'best_effort' ? [] : stalePaths(cloned, scan, now);
+    if (changed.length === 0) {
+      const isReadWhole = !cloned.entries.some(isUnread);
+      const { entries, open } = isReadWhole
+        ? { ...cloned, open: [] }
+        : await withHashes(w.repository, cloned, known?.id);
+      if (open.length === 0) return { cloned: { ...cloned, entries }, scan: now, isReadWhole };
+      changed = open;
+    }
     if (round > ROUNDS)
       throw new ConsistencyUnavailableError(changed.map((path) => (path === '' ? '.' : displayPath(path))));
     cloned = await updateClone(engine, pool, w.path, target, cloned, changed, { scan: now, signal });
@@ -78,37 +78,45 @@ export async function copyPayload(engine: SnapshotEngine, pool: TreePool, task: 
   }
 }
 
-interface KnownHashes {
-  /** Files that have to be read, sorted. */
+interface Known {
+  /** The snapshot that has all files but these, sorted, as they are. */
+  id: string;
   unknown: BytePath[];
-  /** What the others are like, by the manifest of the snapshot that the cache is of. */
-  entries: ManifestEntries;
 }
 
-async function knownHashes({ w, scan, consistency, trustCache }: CopyTask): Promise<KnownHashes | undefined> {
+async function findKnown({ w, scan, consistency, trustCache }: CopyTask): Promise<Known | undefined> {
   // Only a source that is found unchanged afterwards has the contents that its fingerprints stand for.
   if (!trustCache || consistency === 'best_effort') return undefined;
   const cache = await readStatCache(w.repository, w.id);
-  const entries = cache === undefined ? undefined : await provenEntries(w.repository, cache.id);
-  return cache === undefined || entries === undefined ? undefined : { unknown: unknownFiles(cache, scan), entries };
+  if (cache === undefined || !(await isThere(w.repository.layout.manifest(cache.id)))) return undefined;
+  const unknown = unknownFiles(cache, scan);
+  return unknown.length === scan.totals.files ? undefined : { id: cache.id, unknown };
 }
 
-async function provenEntries(r: Repository, id: string): Promise<ManifestEntries | undefined> {
+/** None where the manifest is lost or damaged. */
+async function readProven(r: Repository, id: string): Promise<ManifestEntries> {
   try {
     const found = await findAncestor(r, id);
-    return found && (await readManifestEntries(r, id, found.descriptor.payload_root_hash.value));
-  } catch (error) {
-    if (error instanceof CodedError) return undefined;
-    throw error;
+    return (found && (await readManifestEntries(r, id, found.descriptor.payload_root_hash.value))) ?? [];
+  } catch (failure) {
+    r.log.warn({ id, failure }, 'the manifest cannot be read');
+    return [];
   }
 }
 
+const UNREAD = ` ${NOT_READ}`;
+
 function isUnread(entry: string): boolean {
-  return entry.endsWith(` ${NOT_READ}`);
+  return entry.includes(UNREAD, entry.indexOf('\0'));
 }
 
-/** Puts the known hashes where none was read; `open` is what is not known after all. Both lists are sorted. */
-function withHashes(entries: readonly string[], known: ManifestEntries): { entries: string[]; open: BytePath[] } {
+/** Puts the hashes that a snapshot has where none was read; `open` is what it has not, or not with that size and mode. */
+async function withHashes(
+  r: Repository,
+  { entries }: ClonedTree,
+  id: string | undefined,
+): Promise<{ entries: readonly string[]; open: BytePath[] }> {
+  const known = id === undefined ? [] : await readProven(r, id);
   const filled: string[] = [];
   const open: BytePath[] = [];
   let at = 0;
@@ -117,7 +125,7 @@ function withHashes(entries: readonly string[], known: ManifestEntries): { entri
       filled.push(entry);
       continue;
     }
-    const facts = entry.slice(0, -NOT_READ.length);
+    const facts = entry.slice(0, entry.lastIndexOf(NOT_READ));
     while (at < known.length && (known[at] ?? '') < facts) at += 1;
     const match = known[at]?.startsWith(facts) === true ? known[at] : undefined;
     filled.push(match ?? entry);

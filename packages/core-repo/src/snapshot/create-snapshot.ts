@@ -120,7 +120,8 @@ async function prepare(
   await requireSameFilesystem(w);
   const { engine } = await chooseEngine(r.layout.tmp, { requested: options.engine });
   options.onProgress?.({ type: 'phase', phase: 'scanning' });
-  const beforeMs = options.rehash === true ? undefined : await beginObserving(w, signal);
+  // What is taken as it comes need not be what the scan sees.
+  const beforeMs = options.consistency === 'best_effort' ? undefined : await beginObserving(w, signal);
   const scan = await scanTree(pool, w.path, { signal });
   checkPayloadRules(scan);
   if (scan.specials.length > 0) options.onSkipped?.(scan.specials.map(displayPath));
@@ -142,7 +143,7 @@ async function prepare(
       target: r.layout.unfinishedSnapshot(id),
       scan,
       consistency: options.consistency ?? 'quiesced',
-      trustCache: beforeMs !== undefined,
+      trustCache: beforeMs !== undefined && options.rehash !== true,
       signal,
       onProgress: options.onProgress,
     });
@@ -161,9 +162,7 @@ async function prepare(
     await placeSnapshot(r, held, lockSite(w), { descriptor, manifest: stored }, { check: proceed, signal });
     await proceed();
     const remember = async (): Promise<void> => {
-      // What was taken as it came need not be what the scan saw.
-      if (beforeMs !== undefined && options.consistency !== 'best_effort')
-        await writeStatCache(r, w.id, { id, scan: copied.scan, beforeMs });
+      if (beforeMs !== undefined) await writeStatCache(r, w.id, { id, scan: copied.scan, beforeMs });
     };
     return { descriptor, remember };
   } catch (error) {

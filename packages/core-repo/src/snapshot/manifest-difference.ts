@@ -1,37 +1,31 @@
 import { unescapePath, type BytePath } from '@jvs/platform/byte-path';
-import { sha256OfByteString } from '@jvs/platform/digest';
-import { hasCode } from '@jvs/platform/errors';
-import { findAncestor } from '../history/lineage.ts';
 import { SNAPSHOT_ID } from '../names.ts';
 import type { Repository } from '../repository.ts';
-import { parseDifferenceHeader, readStoredManifest } from './manifest.ts';
+import { parseDifferenceHeader, provesItself, readStoredManifest } from './manifest.ts';
 
 /**
  * The form in which a manifest is stored: as a difference to the parent's, or to what that is a difference to, unless
  * the differences of the lineage on one base would outgrow it. Whole where there is no base that proves itself.
  */
 export async function storedForm(r: Repository, parentId: string | null, whole: string): Promise<string> {
-  const parent = parentId === null ? undefined : await readStoredManifest(r, parentId);
+  const parent = parentId === null ? undefined : await readIfPossible(r, parentId);
   if (parentId === null || parent === undefined) return whole;
   const header = parseDifferenceHeader(parent);
   const base = header?.base ?? parentId;
   if (!SNAPSHOT_ID.test(base)) return whole;
-  const stored = header === undefined ? parent : await readStoredManifest(r, base);
+  const stored = header === undefined ? parent : await readIfPossible(r, base);
   if (stored === undefined || !(await provesItself(r, base, stored))) return whole;
   const changes = difference(stored, whole);
   const total = changes.length + (header?.total ?? 0);
   return total > stored.length ? whole : `base ${base} ${total}\n${changes}`;
 }
 
-/** By the hash in the descriptor of its snapshot, or in the tombstone of a deleted one. */
-async function provesItself(r: Repository, id: string, whole: string): Promise<boolean> {
-  try {
-    const found = await findAncestor(r, id);
-    return found?.descriptor.payload_root_hash.value === sha256OfByteString(whole);
-  } catch (error) {
-    if (hasCode(error, 'E_DESCRIPTOR_CORRUPT')) return false;
-    throw error;
-  }
+/** What cannot be read is no base; a snapshot does without one. */
+async function readIfPossible(r: Repository, id: string): Promise<string | undefined> {
+  return await readStoredManifest(r, id).catch((failure: unknown) => {
+    r.log.warn({ id, failure }, 'the manifest cannot be read');
+    return undefined;
+  });
 }
 
 /**

@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { escapePath, unescapePath, type BytePath } from '@jvs/platform/byte-path';
 import { sha256OfByteString } from '@jvs/platform/digest';
 import { CodedError, hasCode } from '@jvs/platform/errors';
+import { findAncestor } from '../history/lineage.ts';
 import { SNAPSHOT_ID } from '../names.ts';
 import type { Repository } from '../repository.ts';
-import { findDescriptor } from './descriptor.ts';
 
 /**
  * A manifest in memory: one string an entry, `<path>\0<type> <mode> <size> <sha256>`, in the byte order of paths. NUL is
@@ -90,9 +90,13 @@ export async function readManifestEntries(
   if (baseEntries === undefined) return undefined;
   const entries = applyDifference(baseEntries, stored.slice(header.end));
   if (entries !== undefined && sha256OfByteString(serializeManifest(entries)) === expectedHash) return entries;
-  const baseDescriptor = await findDescriptor(r, baseId).catch(() => undefined);
-  const isBaseSound = baseDescriptor?.payload_root_hash.value === sha256OfByteString(base ?? '');
-  return isBaseSound ? damaged(id, r.layout.manifest(id)) : undefined;
+  return (await provesItself(r, baseId, base ?? '')) ? damaged(id, r.layout.manifest(id)) : undefined;
+}
+
+/** Whether a whole manifest is what the descriptor of its snapshot names, or the tombstone of a deleted one. */
+export async function provesItself(r: Repository, id: string, whole: string): Promise<boolean> {
+  const found = await findAncestor(r, id).catch(() => undefined);
+  return found?.descriptor.payload_root_hash.value === sha256OfByteString(whole);
 }
 
 function damaged(id: string, path: string): never {
@@ -118,7 +122,8 @@ function applyDifference(base: ManifestEntries, text: string): string[] | undefi
     last = path;
     return follows;
   };
-  for (const line of text === '' ? [] : text.replace(/\n$/, '').split('\n')) {
+  if (text !== '' && !text.endsWith('\n')) return undefined;
+  for (const line of text === '' ? [] : text.slice(0, -1).split('\n')) {
     if (line.startsWith('-')) {
       const path = unescapePath(line.slice(1));
       if (path === undefined || !inOrder(path) || !copyUpTo(path)) return undefined;

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { joinPath, type BytePath } from '@jvs/platform/byte-path';
 import { sha256 } from '@jvs/platform/digest';
 import { syncTree, unlinkIfThere, writeNew } from '@jvs/platform/durable-fs';
-import { filesystemKind } from '@jvs/platform/filesystem';
+import { filesystemKind, readBootId } from '@jvs/platform/filesystem';
 import { entriesOf, type ScanEntry, type TreeScan } from '@jvs/platform/tree';
 import { filesystemNowIfKnown } from '@jvs/lock-lease';
 import type { Repository } from '../repository.ts';
@@ -56,21 +56,23 @@ export function unknownFiles(cache: StatCache, scan: TreeScan): BytePath[] {
 
 /** The digest is of all that follows it. */
 const HEADER = /^jvs stat cache 1 ([0-9a-f]{64})\n/;
-const OF_SNAPSHOT = /^(\d{13}-[0-9a-f]{8})\n/;
+const OF_SNAPSHOT = /^(\d{13}-[0-9a-f]{8}) (\S+)\n/;
 /** Neither is in a path or a packed entry. */
 const BEHIND_DIRECTORY = '\0\0';
 const BETWEEN_DIRECTORIES = '//';
 /** Stands for the root, which has no name. */
 const ROOT = '.';
 
-/** Undefined when there is none, or when it is not what was written. */
+/** Undefined when there is none, when it is not what was written, or when the system was started since. */
 export async function readStatCache(r: Repository, worktreeId: string): Promise<StatCache | undefined> {
+  // A power cut may have kept contents and lost times that were not yet on the disk.
+  const bootId = await readBootId();
   const bytes = await readFile(cachePath(r, worktreeId)).catch(() => undefined);
   const [header, digest] = HEADER.exec(bytes?.toString('latin1', 0, 128) ?? '') ?? [];
   if (bytes === undefined || header === undefined || sha256(bytes.subarray(header.length)) !== digest) return undefined;
   const body = bytes.toString('latin1', header.length);
-  const [line, id] = OF_SNAPSHOT.exec(body) ?? [];
-  if (line === undefined || id === undefined) return undefined;
+  const [line, id, boot] = OF_SNAPSHOT.exec(body) ?? [];
+  if (line === undefined || id === undefined || boot !== bootId) return undefined;
   const dirs = new Map<BytePath, string>();
   for (const block of body.slice(line.length).split(BETWEEN_DIRECTORIES)) {
     const end = block.indexOf(BEHIND_DIRECTORY);
@@ -89,7 +91,7 @@ export async function writeStatCache(
   worktreeId: string,
   { id, scan, beforeMs }: { id: string; scan: TreeScan; beforeMs: number },
 ): Promise<void> {
-  const quietNs = BigInt(beforeMs - GRANULARITY_MS) * 1_000_000n;
+  const quietNs = String(BigInt(beforeMs - GRANULARITY_MS) * 1_000_000n);
   const blocks: string[] = [];
   for (const [dir, listing] of scan.dirs) {
     const entries = entriesOf(scan, dir);
@@ -102,7 +104,7 @@ export async function writeStatCache(
           .join('/');
     blocks.push(`${dir === '' ? ROOT : dir}${BEHIND_DIRECTORY}${kept}`);
   }
-  const body = Buffer.from(`${id}\n${blocks.sort().join(BETWEEN_DIRECTORIES)}`, 'latin1');
+  const body = Buffer.from(`${id} ${await readBootId()}\n${blocks.sort().join(BETWEEN_DIRECTORIES)}`, 'latin1');
   const path = cachePath(r, worktreeId);
   await mkdir(dirname(path), { recursive: true });
   const temp = join(r.layout.tmp, randomUUID());
@@ -116,10 +118,20 @@ export async function writeStatCache(
   }
 }
 
-function isOlder({ kind, fingerprint }: ScanEntry, ns: bigint): boolean {
+function isOlder({ kind, fingerprint }: ScanEntry, ns: string): boolean {
   if (kind !== 'file') return true;
-  const [, , mtimeNs = '', ctimeNs = ''] = fingerprint.split(' ');
-  return BigInt(mtimeNs) < ns && BigInt(ctimeNs) < ns;
+  const size = fingerprint.indexOf(' ') + 1;
+  const mtime = fingerprint.indexOf(' ', size) + 1;
+  const ctime = fingerprint.indexOf(' ', mtime) + 1;
+  return (
+    isLess(fingerprint.slice(mtime, ctime - 1), ns) &&
+    isLess(fingerprint.slice(ctime, fingerprint.indexOf(' ', ctime)), ns)
+  );
+}
+
+/** Of whole numbers in decimal: those of one length are ordered like texts, which is all but always so. */
+function isLess(one: string, other: string): boolean {
+  return one.length === other.length && !one.startsWith('-') ? one < other : BigInt(one) < BigInt(other);
 }
 
 function cachePath(r: Repository, worktreeId: string): string {

@@ -40,7 +40,9 @@ export async function materialize(
   try {
     return await cloneAndCompare(r, descriptor, target, options);
   } catch (error) {
-    throw (await isThereNow(r.layout.snapshot(id))) ? error : new SnapshotCondemnedError(id);
+    options.signal?.throwIfAborted();
+    const isGone = !(await isThereNow(r.layout.snapshot(id)).catch(() => true));
+    throw isGone ? new SnapshotCondemnedError(id, error) : error;
   }
 }
 

@@ -154,6 +154,7 @@ describe('a manifest stored as a difference', () => {
   });
 
   test.for([
+    ['lacks its last line feed', '-hello.txt'],
     ['is out of order', '+dir 0755 - - z\n+dir 0755 - - a\n'],
     ['takes away what the base lacks', '-goodbye.txt\n'],
     ['has a line that is neither', 'dir 0755 - - a\n'],

@@ -27,7 +27,8 @@ export function runReadJob({ root, paths, deep, skip, only }: ReadJob): ReadJobR
   const owners = new OwnerTally();
   const result: ReadJobResult = { entries: [], rest, totals: emptyTotals(), specials: [], owners: [] };
   let seen = 0;
-  while (seen < ENTRIES_A_JOB && result.totals.bytes < BYTES_A_JOB) {
+  let readBytes = 0;
+  while (seen < ENTRIES_A_JOB && readBytes < BYTES_A_JOB) {
     const path = rest.pop();
     if (path === undefined) break;
     if (skipped.has(path)) continue;
@@ -35,6 +36,7 @@ export function runReadJob({ root, paths, deep, skip, only }: ReadJob): ReadJobR
     const stats = atPath(root, path, (target) => lstatSync(target));
     if (stats === undefined) continue;
     const isRead = wanted === undefined || wanted.has(path);
+    if (isRead && stats.isFile()) readBytes += stats.size;
     if (path !== '' && readEntry(root, path, stats, isRead, result)) owners.add(stats.uid, stats.gid, path);
     if (!deep || !stats.isDirectory()) continue;
     const names = atPath(root, path, (target) => readdirSync(target, 'latin1')) ?? [];
@@ -53,7 +55,7 @@ function readEntry(
   { entries, totals, specials }: ReadJobResult,
 ): boolean {
   if (stats.isFile()) {
-    const content = isRead ? readFile(root, path, stats.size) : { sizeBytes: stats.size, sha256: NOT_READ };
+    const content = isRead ? readFile(root, path, stats.size) : unread(root, path);
     if (content === undefined) return false;
     entries.push(`${path}\0file ${modeOf(stats)} ${content.sizeBytes} ${content.sha256}`);
     totals.files += 1;
@@ -80,6 +82,14 @@ function modeOf(stats: Stats): string {
 interface Content {
   sizeBytes: number;
   sha256: string;
+}
+
+/** In the place of the hash the mark, and the time of the last change of the contents, ns. */
+function unread(root: string, path: BytePath): Content | undefined {
+  const stats = atPath(root, path, (target) => lstatSync(target, { bigint: true }));
+  return stats?.isFile() === true
+    ? { sizeBytes: Number(stats.size), sha256: `${NOT_READ}${stats.mtimeNs}` }
+    : undefined;
 }
 
 /** The size is the number of bytes hashed, whatever `lstat` said. */

@@ -10,7 +10,7 @@ export interface TreeReading {
   /**
    * One string for each entry, `<path>\0<rest>` where rest is `file <mode> <size> <sha256>`, `dir <mode> - -` or
    * `symlink - - <sha256>`; in no particular order. `sort()` brings them into manifest order. With `only` the hash of
-   * every other file is {@link NOT_READ}.
+   * every other file is {@link NOT_READ} and its mtime, ns.
    */
   readonly entries: string[];
   readonly totals: TreeTotals;
@@ -34,7 +34,7 @@ export interface ReadOptions {
 }
 
 /**
- * Reads and hashes every byte below `root`; the root itself is no entry. Several calls may run at once on one pool.
+ * Reads and hashes every byte below `root`, or with `only` of some files; the root itself is no entry. Several calls may run at once on one pool.
  * @throws Node's `ENOENT` for the root; `EACCES` or `EIO`, naming the entry.
  */
 export async function readTree(pool: TreePool, root: string, options: ReadOptions = {}): Promise<TreeReading> {
@@ -53,7 +53,7 @@ export async function readTree(pool: TreePool, root: string, options: ReadOption
       paths: share,
       deep,
       skip: [...skip],
-      only: only === undefined ? null : share.flatMap((path) => atOrBelow(only, path)),
+      only: only === undefined ? null : share.flatMap((path) => (deep ? atOrBelow(only, path) : exactly(only, path))),
     }),
     (result) => {
       for (const entry of result.entries) entries.push(entry);
@@ -65,6 +65,10 @@ export async function readTree(pool: TreePool, root: string, options: ReadOption
     signal,
   );
   return { entries, totals, specials: specials.sort(), owners: owners.list() };
+}
+
+function exactly(sorted: readonly BytePath[], path: BytePath): BytePath[] {
+  return sorted[lowerBound(sorted, path)] === path ? [path] : [];
 }
 
 /** Those of the sorted paths that are `path` or lie below it. */

@@ -33,7 +33,7 @@ export interface ScanJobResult {
   owners: OwnerCount[];
 }
 
-/** Stands for the hash of a file that was not read. */
+/** Stands, before its mtime in ns, for the hash of a file that was not read. */
 export const NOT_READ = '?';
 
 /** Reads and hashes entries: whole subtrees, or when not `deep` the named entries alone. */

@@ -10,7 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { openTreePool, readTree, scanTree, type TreePool } from '@jvs/platform/tree';
+import { openTreePool, readTree, scanTree, type ReadOptions, type TreePool } from '@jvs/platform/tree';
 import { test } from '@jvs/testkit';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect } from 'vitest';
@@ -65,6 +65,38 @@ test('reads the named subtrees only, or the named entries alone', async ({ dir }
   expect(pathsOf(subtree.entries)).toEqual(['a/b', 'a/b/file']);
   expect(pathsOf(alone.entries)).toEqual(['a', 'top']);
   expect(pathsOf(rest.entries)).toEqual(['a', 'a/other']);
+});
+
+test.for<[string, ReadOptions, string[]]>([
+  ['all of the tree', {}, ['a-b', 'a/x', 'a/y/z', '\xff']],
+  ['nothing', { only: [] }, []],
+  ['a file beside a directory of the same beginning', { only: ['a-b'] }, ['a-b']],
+  [
+    'what is below directories, dealt out by subtree',
+    { paths: ['a', 'a-b'], only: ['a-b', 'a/y/z'] },
+    ['a-b', 'a/y/z'],
+  ],
+  ['what is named without what is below', { paths: ['a', 'a-b'], deep: false, only: ['a-b', 'a/x'] }, ['a-b']],
+  ['a name that is no UTF-8', { only: ['\xff'] }, ['\xff']],
+  ['no name that is not there', { only: ['a', 'a/xx', 'b'] }, []],
+])('reads of %s', async ([, options, read], { dir }) => {
+  mkdirSync(`${dir}/a/y`, { recursive: true });
+  for (const name of ['a-b', 'a/x', 'a/y/z', '\xff']) writeFileSync(Buffer.from(`${dir}/${name}`, 'latin1'), 'text');
+  const { mtimeNs } = lstatSync(`${dir}/a-b`, { bigint: true });
+  const hash = createHash('sha256').update('text').digest('hex');
+
+  const { entries, totals } = await readTree(pool, dir, options);
+
+  const files = entries.filter((entry) => entry.includes('\0file '));
+  expect(
+    files
+      .filter((entry) => entry.endsWith(hash))
+      .map(pathOf)
+      .sort(),
+  ).toEqual(read);
+  expect(files.filter((entry) => !/ [0-9a-f]{64}$| \?\d+$/.test(entry))).toEqual([]);
+  if (options.only?.length === 0) expect(files).toContain(`a-b\0file 0644 4 ?${mtimeNs}`);
+  expect(totals.bytes).toBe(4 * files.length);
 });
 
 test('names special files and never opens them', async ({ dir }) => {
@@ -148,5 +180,9 @@ function naiveEntries(root: string, dir = ''): string[] {
 }
 
 function pathsOf(entries: readonly string[]): string[] {
-  return entries.map((entry) => entry.slice(0, entry.indexOf('\0'))).sort();
+  return entries.map(pathOf).sort();
+}
+
+function pathOf(entry: string): string {
+  return entry.slice(0, entry.indexOf('\0'));
 }

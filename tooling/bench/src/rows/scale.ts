@@ -1,4 +1,6 @@
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import process from 'node:process';
 import { writeLargeRepository } from '@jvs/testkit/large-repository';
 import type { Bench } from '../bench.ts';
 import type { Measurement, Series } from '../measurement.ts';
@@ -13,12 +15,13 @@ const BAR_MS = 1000;
 const BAR_MB = 200;
 const MB = 1e6;
 
-/** Commands whose cost must not follow the length of the history. All but the last of each worktree may be collected. */
+/** Commands that must stay quick however long the history is. */
 const QUICK: readonly (readonly string[])[] = [
   ['history', '--limit', '20'],
   ['info'],
   ['lock', 'acquire'],
   ['gc', 'plan'],
+  // The most that a plan can hold: all snapshots but the head.
   ['gc', 'plan', '--scope', 'all', '--keep-last', '1'],
 ];
 
@@ -57,12 +60,14 @@ async function timeQuick(bench: Bench, root: string, args: readonly string[]): P
 }
 
 async function measureMemory(bench: Bench, root: string): Promise<Measurement[]> {
+  const node = join(bench.dir, 'node');
+  await copyFile(process.execPath, node);
   const measurements: Measurement[] = [];
   for (const args of [
     ['gc', 'plan'],
     ['verify', '--all'],
   ]) {
-    const { pss } = await measurePeakMemory(jvs(bench, join(root, 'main'), args));
+    const { pss } = await measurePeakMemory(jvs(bench, join(root, 'main'), args, node));
     const command = `jvs ${args.join(' ')}`;
     bench.tell(`${command}: ${(pss / MB).toFixed(0)} MB`);
     const series: Series = { command, values: [pss / MB] };
