@@ -25,19 +25,27 @@ export async function containedPath(root: string, path: string): Promise<string>
   const absolute = resolve(root, path);
   if (relativeInside(root, absolute) === undefined) throw new PathEscapeError(path, root);
   const realRoot = await realpath(root);
-  let existing = relativeInside(root, absolute) === '' ? absolute : dirname(absolute);
-  while (relativeInside(root, existing) !== undefined) {
-    try {
-      await lstat(existing);
-      break;
-    } catch (error) {
-      if (!hasCode(error, 'ENOENT')) throw error;
-      existing = dirname(existing);
-    }
-  }
-  const real = await realpath(existing);
+  const real = await realpathOfExisting(relativeInside(root, absolute) === '' ? absolute : dirname(absolute));
   if (relativeInside(realRoot, real) === undefined) throw new PathEscapeError(path, root);
   return absolute;
+}
+
+/** Of the path, or of the nearest directory above it that is there. A link that leads nowhere is there. */
+async function realpathOfExisting(path: string): Promise<string> {
+  for (let existing = path; ; existing = dirname(existing)) {
+    try {
+      return await realpath(existing);
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT') || existing === dirname(existing) || (await isLink(existing))) throw error;
+    }
+  }
+}
+
+async function isLink(path: string): Promise<boolean> {
+  return await lstat(path).then(
+    (stats) => stats.isSymbolicLink(),
+    () => false,
+  );
 }
 
 /** As {@link containedPath}, for a directory that is entered: if it is there, it is no symlink. @throws PathEscapeError */

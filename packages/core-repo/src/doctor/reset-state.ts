@@ -12,6 +12,7 @@ import { appendAudit, isAudited } from '../audit/audit-log.ts';
 import { eventOfState } from '../audit/event-of-state.ts';
 import { parseResetReason, resetReason } from '../audit/reset-reason.ts';
 import type { Repository } from '../repository.ts';
+import { removeStatCache } from '../snapshot/stat-cache.ts';
 import { makeOpDirectory } from '../worktree/op-directory.ts';
 import { stateLog, stateLogIds } from '../worktree/state-log.ts';
 import { readWorktreeConfig } from '../worktree/worktree-config.ts';
@@ -121,7 +122,9 @@ async function putOldLogsAside(r: Repository): Promise<void> {
   }
   for (const record of await firstRecords(r)) {
     const old = parseResetReason(record.reason)?.oldWorktreeId;
-    if (old === undefined || inUse.has(old) || !(await isThere(r.layout.state(old)))) continue;
+    if (old === undefined || inUse.has(old)) continue;
+    await removeStatCache(r, old);
+    if (!(await isThere(r.layout.state(old)))) continue;
     const archive = join(r.layout.control, `state.broken-${timestamp(r.clock.now()).replace(/[:.]/g, '')}`);
     await mkdir(archive, { recursive: true });
     await rename(r.layout.state(old), join(archive, basename(r.layout.state(old))));

@@ -118,6 +118,13 @@ export async function writeStatCache(
   }
 }
 
+/** Of a worktree that is gone. One that cannot be removed only takes room, and doctor tells of it. */
+export async function removeStatCache(r: Repository, worktreeId: string): Promise<void> {
+  await unlinkIfThere(cachePath(r, worktreeId)).catch((failure: unknown) =>
+    r.log.warn({ worktreeId, failure }, 'the stat cache stays'),
+  );
+}
+
 function isOlder({ kind, fingerprint }: ScanEntry, ns: string): boolean {
   if (kind !== 'file') return true;
   const size = fingerprint.indexOf(' ') + 1;

@@ -5,6 +5,7 @@ import { appendAudit } from '../audit/audit-log.ts';
 import { eventOfState } from '../audit/event-of-state.ts';
 import type { AuditOperation } from '../audit/audit-record.ts';
 import { withReserve } from '../reserve.ts';
+import { removeStatCache } from '../snapshot/stat-cache.ts';
 import { stateLog } from './state-log.ts';
 import type { WorktreeIdentity } from './worktree.ts';
 
@@ -65,6 +66,7 @@ export async function endOperation(
   const event = await eventOfState(r, ended);
   const told = { ...event, operation: operation ?? event.operation, details: { ...event.details, ...details } };
   await withReserve(r.layout, () => appendAudit(r, told));
+  if (kind === 'remove') await removeStatCache(r, id);
   return ended;
 }
 
