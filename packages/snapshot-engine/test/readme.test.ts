@@ -8,8 +8,8 @@ type Example = (...names: unknown[]) => Promise<readonly string[]>;
 const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (...text: string[]) => Example;
 
 test('the example of the README copies a tree', async ({ dir }) => {
-  mkdirSync(`${dir}/work`);
-  writeFileSync(`${dir}/work/hello.txt`, 'hello\n');
+  mkdirSync(`${dir}/tree`);
+  writeFileSync(`${dir}/tree/hello.txt`, 'hello\n');
   const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
   const code = (/```ts\n(.*?)```/s.exec(readme)?.[1] ?? '').replaceAll('/data', dir).replaceAll(/^ *import .*$/gm, '');
   const names = { ...tree, ...engines };

@@ -5,9 +5,10 @@ import { verifyAll } from '../../src/verify/verify-all.ts';
 import { verifyAudit } from '../../src/verify/verify-audit.ts';
 import { createWorktree } from '../../src/worktree/create-worktree.ts';
 import { canonical, hashWithout, pretty } from '../fixtures/canonical.ts';
-import { AUDIT_RECORDS, CONFIG, D1, D2, describeSnapshot, WORKTREE_ID } from '../fixtures/vectors.ts';
+import { AUDIT_RECORDS, CONFIG, D1, D2, describeSnapshot, LOCK, WORKTREE_ID } from '../fixtures/vectors.ts';
 import { appendAuditByHand, appendStateByHand, slot, test, writeReady, writeSnapshot } from '../fixtures/world.ts';
 
+const ANOTHER = '00000000-0000-4000-8000-00000000000f';
 const audit = (r: Repository, seq: number) => `${r.layout.audit}/${slot(seq)}`;
 const state = (r: Repository, seq: number) => `${r.layout.state(WORKTREE_ID)}/${slot(seq)}`;
 
@@ -55,7 +56,10 @@ describe('the chain is broken by', () => {
     ['a missing configuration', (r) => rmSync(r.layout.worktreeMeta('main'), { recursive: true })],
     [
       'an event that is missing for an older state',
-      (r) => void (appendStateByHand(r, { kind: 'release', lock: null }), appendStateByHand(r, { kind: 'acquire' })),
+      (r) => {
+        appendStateByHand(r, { kind: 'release', lock: null });
+        appendStateByHand(r, { kind: 'acquire', lock: { ...LOCK, lock_id: ANOTHER, fencing_token: 5 } });
+      },
     ],
   ] as [string, (r: Repository) => void][])('%s', async ([, damage], { vector }) => {
     damage(vector);
@@ -64,6 +68,14 @@ describe('the chain is broken by', () => {
 
     expect(verified.valid).toBe(false);
     expect(verified.problems.length).toBeGreaterThan(0);
+  });
+
+  test('a lock whose token is not the number of its record', async ({ vector }) => {
+    appendStateByHand(vector, { kind: 'steal', lock: { ...LOCK, lock_id: ANOTHER, fencing_token: 3 } });
+
+    const { problems } = await verifyAudit(vector);
+
+    expect(problems).toEqual([expect.stringMatching(/^state record 4 of worktree "main" has no new lock/)]);
   });
 
   test('a tail cut off behind which a snapshot was anchored', async ({ vector }) => {
